@@ -1,0 +1,1 @@
+"""The series store: one contract, and the stores that keep it."""

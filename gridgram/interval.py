@@ -1,0 +1,187 @@
+"""Instants, spans and the grid of UTC hours.
+
+An instant is an aware `datetime` at the border and an `int` of microseconds since 1970-01-01T00:00:00Z inside; an hour is the number
+of whole hours since then. Spans include their start and exclude their end. UTC has no clock changes, so every hour is as long as any other.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+MICROSECONDS_PER_HOUR = 3_600_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Nothing older is accepted: no source reaches back further, and such a stamp is a slip far more often than a wish."""
+HORIZON = timedelta(days=14)
+"""How far past now a time may lie: beyond every forecast."""
+
+_RFC3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?([Zz]|[+-]\d\d:\d\d)",
+    re.ASCII,
+)
+_NAIVE = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
+_MAX_OFFSET_MINUTES = 14 * 60
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 time with its offset, seconds optional; the answer is in UTC.
+
+    Raises ValueError, saying what is wrong and how to write it, for a naive time, an epoch number, a leap second, `24:00`,
+    an offset beyond +-14:00 or a date that does not exist. Fractions are kept to the microsecond.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        if _NAIVE.fullmatch(text):
+            msg = f"the time {text!r} has no offset; add Z or +hh:mm, for example {_with_zulu(text)}"
+        else:
+            msg = f"{text[:40]!r} is not an RFC 3339 time; write it like 2022-03-11T00:00:00Z"
+        raise ValueError(msg)
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    try:
+        instant = datetime(
+            int(year),
+            int(month),
+            int(day),
+            int(hour),
+            int(minute),
+            int(second or 0),
+            int((fraction or "0")[:6].ljust(6, "0")),
+            tzinfo=UTC,
+        )
+        if offset not in {"Z", "z"}:
+            minutes = int(offset[1:3]) * 60 + int(offset[4:6])
+            if minutes > _MAX_OFFSET_MINUTES or int(offset[4:6]) > 59:  # noqa: PLR2004 - minutes of an hour
+                msg = f"the offset {offset} does not exist; offsets lie between -14:00 and +14:00"
+                raise ValueError(msg)
+            instant -= timedelta(minutes=minutes if offset[0] == "+" else -minutes)
+    except OverflowError as error:
+        msg = f"{text!r} lies outside the years that Gridgram knows"
+        raise ValueError(msg) from error
+    return instant
+
+
+def _with_zulu(text: str) -> str:
+    date, _, clock = text.replace(" ", "T").replace("t", "T").partition("T")
+    return f"{date}T{clock or '00:00:00'}Z"
+
+
+def check_range(instant: datetime, now: datetime) -> datetime:
+    """Give the instant back if it lies in [2000-01-01, now + 14 days]; raise ValueError that names the bound otherwise."""
+    if instant < EARLIEST:
+        msg = f"{format_time(instant)} is before 2000-01-01T00:00:00Z, the earliest time Gridgram accepts"
+        raise ValueError(msg)
+    if instant > now + HORIZON:
+        msg = f"{format_time(instant)} is more than 14 days ahead; the latest time accepted now is {format_time(now + HORIZON)}"
+        raise ValueError(msg)
+    return instant
+
+
+def format_time(instant: datetime) -> str:
+    """Write an instant as RFC 3339 in UTC with `Z`; whole seconds unless there is a fraction."""
+    utc = instant.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat() + "Z"
+
+
+def to_microseconds(instant: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00:00Z, exactly. Raises ValueError for a naive time."""
+    if instant.tzinfo is None:
+        msg = f"the time {instant.isoformat()} has no offset"
+        raise ValueError(msg)
+    delta = instant - EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """The instant that lies so many microseconds after 1970-01-01T00:00:00Z."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def hour_of(instant: datetime) -> int:
+    """The number of the UTC hour that holds the instant."""
+    return to_microseconds(instant) // MICROSECONDS_PER_HOUR
+
+
+def hour_start(hour: int) -> datetime:
+    """The instant at which the hour of this number starts."""
+    return EPOCH + timedelta(hours=hour)
+
+
+def format_hour(hour: int) -> str:
+    """The start of the hour of this number, as RFC 3339 with `Z`."""
+    return format_time(hour_start(hour))
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A span of time, start included and end excluded, both aware and kept in UTC.
+
+    Raises ValueError for a naive end or a span that is empty or runs backwards.
+    """
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            msg = "an interval needs times with an offset"
+            raise ValueError(msg)
+        object.__setattr__(self, "start", self.start.astimezone(UTC))
+        object.__setattr__(self, "end", self.end.astimezone(UTC))
+        if self.end <= self.start:
+            msg = f"the end {format_time(self.end)} is not after the start {format_time(self.start)}"
+            raise ValueError(msg)
+
+    @property
+    def first_hour(self) -> int:
+        """The number of the hour in which the span starts."""
+        return hour_of(self.start)
+
+    @property
+    def end_hour(self) -> int:
+        """The number of the first hour that the span does not touch."""
+        return -(-to_microseconds(self.end) // MICROSECONDS_PER_HOUR)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Month:
+    """A UTC calendar month: the unit of storage."""
+
+    year: int
+    month: int
+
+    @classmethod
+    def of_hour(cls, hour: int) -> Month:
+        """The month that holds the hour of this number."""
+        start = hour_start(hour)
+        return cls(start.year, start.month)
+
+    @property
+    def first_hour(self) -> int:
+        """The number of the month's first hour."""
+        return hour_of(datetime(self.year, self.month, 1, tzinfo=UTC))
+
+    @property
+    def hours(self) -> int:
+        """How many hours the month has: 672 to 744."""
+        return self.next.first_hour - self.first_hour
+
+    @property
+    def next(self) -> Month:
+        """The month after this one."""
+        return Month(self.year + self.month // 12, self.month % 12 + 1)
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}"
+
+
+def months_between(first_hour: int, end_hour: int) -> list[Month]:
+    """The months that the hours [first_hour, end_hour) touch, in order."""
+    if end_hour <= first_hour:
+        return []
+    last = Month.of_hour(end_hour - 1)
+    months = [Month.of_hour(first_hour)]
+    while months[-1] < last:
+        months.append(months[-1].next)
+    return months

@@ -1,0 +1,37 @@
+"""Exact conversions, each a named function whose constant says where it comes from.
+
+Inside the house: energy in kWh, intensity in gCO2e/kWh, mass in g, time in UTC.
+"""
+
+from __future__ import annotations
+
+KG_PER_LB = 0.45359237
+"""The international avoirdupois pound, exact by definition (1959 agreement; NIST Special Publication 811, Appendix B.8)."""
+
+JOULE_PER_KWH = 3_600_000
+"""1 kWh = 1000 W x 3600 s, exact."""
+
+
+def g_per_kwh_from_lb_per_mwh(lb_per_mwh: float) -> float:
+    """Turn lb/MWh into g/kWh: 1 kg/MWh is 1 g/kWh."""
+    return lb_per_mwh * KG_PER_LB
+
+
+def g_per_kwh_from_kg_per_mwh(kg_per_mwh: float) -> float:
+    """Turn kg/MWh into g/kWh, which is the same number."""
+    return kg_per_mwh
+
+
+def g_per_kwh_from_kg_per_kwh(kg_per_kwh: float) -> float:
+    """Turn kg/kWh (the same as t/MWh) into g/kWh."""
+    return kg_per_kwh * 1000.0
+
+
+def kwh_from_joule(joule: float) -> float:
+    """Turn joules into kWh."""
+    return joule / JOULE_PER_KWH
+
+
+def kwh_from_w_hours(power_w: float, hours: float) -> float:
+    """Turn a power held for some hours into energy. [W x h -> kWh]"""
+    return power_w * hours / 1000.0

@@ -1,0 +1,1 @@
+"""The HTTP operations, the use cases behind them, and the command line."""
