@@ -1,0 +1,54 @@
+# make run    a first answer: sets up .venv, starts the service on 127.0.0.1:8080 and prints a request to try
+# make test   the same set-up, then every test          make check  ruff, mypy, import-linter, openapi.yaml is current
+# make bench  print the speed table                      make soak   the long runs
+PYTHON ?= python3
+PORT ?= 8080
+BIN := .venv/bin
+
+.PHONY: run setup test check bench soak openapi lock format clean
+
+run: setup
+	$(BIN)/gridgram serve --port $(PORT)
+
+setup: .venv/ready
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/ready-test: .venv/ready requirements-test.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements-test.lock
+	touch $@
+
+test: .venv/ready-test
+	$(BIN)/python -m pytest
+
+check: .venv/ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/gridgram openapi | diff --unified openapi.yaml - || { echo 'openapi.yaml is not what the code promises: run make openapi'; exit 1; }
+
+bench: .venv/ready-test
+	$(BIN)/python bench/run.py
+
+soak: .venv/ready-test
+	$(BIN)/python -m pytest -m soak --override-ini addopts=
+
+openapi: .venv/ready-test
+	$(BIN)/gridgram openapi > openapi.yaml
+
+# Needs uv (https://docs.astral.sh/uv/). The locks hold for every Python and platform that the project supports.
+lock:
+	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra build --extra test --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements-test.lock
+
+format: .venv/ready-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
