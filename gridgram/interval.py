@@ -9,6 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,6 +72,29 @@ def _with_zulu(text: str) -> str:
     return f"{date}T{clock or '00:00:00'}Z"
 
 
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d{1,4})W)?(?:(?P<days>\d{1,6})D)?"
+    r"(?:T(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,8})M)?(?:(?P<seconds>\d{1,9})(?:\.(?P<fraction>\d{1,6}))?S)?)?",
+    re.ASCII,
+)
+
+
+def parse_duration(text: str) -> int:
+    """Read an ISO 8601 duration of fixed length, such as PT1H, PT5M or P1DT12H. [microseconds]
+
+    Raises ValueError for anything else: years and months have no fixed length, and a duration of nothing is no step.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is not an ISO 8601 duration of fixed length; write it like PT1H, PT15M or P1DT12H")
+    parts = {name: int(number) for name, number in match.groupdict().items() if number and name != "fraction"}
+    microseconds = int((match["fraction"] or "0").ljust(6, "0"))
+    duration = timedelta(microseconds=microseconds, **parts)
+    if not duration:
+        raise ValueError(f"{text[:40]!r} is no time at all; write a duration like PT1H")
+    return duration // timedelta(microseconds=1)
+
+
 def check_range(instant: datetime, now: datetime) -> datetime:
     """Give the instant back if it lies in [2000-01-01, now + 14 days]; raise ValueError that names the bound otherwise."""
     if instant < EARLIEST:
@@ -111,6 +139,19 @@ def hour_start(hour: int) -> datetime:
 def format_hour(hour: int) -> str:
     """The start of the hour of this number, as RFC 3339 with `Z`."""
     return format_time(hour_start(hour))
+
+
+def format_hours(hours: Sequence[int]) -> list[str]:
+    """Write the starts of many hours as RFC 3339 with `Z`; quicker than `format_hour` on each, since days are shared."""
+    return [f"{_format_day(hour // 24)}{_CLOCK[hour % 24]}" for hour in hours]
+
+
+@lru_cache(maxsize=1_024)
+def _format_day(day: int) -> str:
+    return (EPOCH + timedelta(days=day)).date().isoformat()
+
+
+_CLOCK = tuple(f"T{hour:02d}:00:00Z" for hour in range(24))
 
 
 @dataclass(frozen=True, slots=True)
