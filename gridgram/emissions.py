@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gridgram.quality import MISSING_CODE, QUALITIES, QUALITY_CODES, Quality
+from gridgram.interval import MICROSECONDS_PER_HOUR
+from gridgram.quality import MISSING_CODE, QUALITIES, QUALITY_CODES, Quality, Scope
 from gridgram.series import IntensitySeries, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gridgram.profile import EnergyProfile
-    from gridgram.quality import Scope, Signal
+    from gridgram.quality import Signal
+    from gridgram.sums import MonthChunk, Run
 
 VECTOR_HOURS = 64
 """From this many hours on numpy is quicker than plain Python (bench/account.py)."""
@@ -93,12 +95,11 @@ def account(profile: EnergyProfile, series: IntensitySeries, pue: float = 1.0) -
     held = _select_hours(profile, series)
     if MISSING_CODE in held.quality.tobytes():
         raise ValueError("the series misses hours of the profile")
+    energy_kwh = profile.total_kwh
     if len(profile.kwh) < VECTOR_HOURS:
-        energy_kwh = sum(profile.kwh)
         grams, low, high = (sum(map(mul, profile.kwh, rate.tolist())) for rate in (held.g_per_kwh, held.low, held.high))
     else:
         kwh = np.asarray(profile.kwh)
-        energy_kwh = float(kwh.sum())
         grams, low, high = (float(kwh @ rate) for rate in (held.g_per_kwh, held.low, held.high))
     return Emissions(
         energy_kwh=energy_kwh,
@@ -126,12 +127,65 @@ def hour_columns(profile: EnergyProfile, series: IntensitySeries, pue: float = 1
     )
 
 
-def given_series(profile: EnergyProfile, g_per_kwh: float, signal: Signal, scope: Scope) -> IntensitySeries:
+def account_flat(start: int, end: int, total_kwh: float, chunks: Sequence[MonthChunk], pue: float = 1.0) -> Emissions:
+    """As `account`, for energy spread evenly over [start, end), from the running sums of the months that hold the span.
+
+    The cost does not grow with the hours. Raises ValueError when an hour of the span is missing.
+    """
+    g_hours = low_hours = high_hours = 0.0
+    duration_by_kind = Counter[tuple[int, Source]]()
+    for chunk in chunks:
+        for run, held_from, held_to in _runs_inside(chunk, start, end):
+            if run.quality == MISSING_CODE:
+                raise ValueError("the series misses hours of the span")
+            duration_by_kind[run.quality, chunk.series.sources[run.source]] += held_to - held_from
+        first_hour, end_hour = chunk.series.first_hour, chunk.series.end_hour
+        grams, low, high = chunk.integral(max(start, first_hour * MICROSECONDS_PER_HOUR), min(end, end_hour * MICROSECONDS_PER_HOUR))
+        g_hours, low_hours, high_hours = g_hours + grams, low_hours + low, high_hours + high
+    hours = (end - start) / MICROSECONDS_PER_HOUR
+    facility_kwh = total_kwh * pue
+    return Emissions(
+        energy_kwh=total_kwh,
+        facility_energy_kwh=facility_kwh,
+        emissions_g=facility_kwh * g_hours / hours,
+        emissions_low_g=facility_kwh * low_hours / hours,
+        emissions_high_g=facility_kwh * high_hours / hours,
+        intensity_g_per_kwh=g_hours / hours,
+        shares=tuple(
+            EnergyShare(source, QUALITIES[quality - 1], duration / (end - start))
+            for (quality, source), duration in sorted(duration_by_kind.items(), key=lambda kind: kind[0][0])
+        ),
+    )
+
+
+def flat_hours_worse_than(min_quality: Quality, start: int, end: int, chunks: Sequence[MonthChunk]) -> list[int]:
+    """As `hours_worse_than`, for the span [start, end)."""
+    worst = QUALITY_CODES[min_quality]
+    return [
+        hour
+        for chunk in chunks
+        for run, held_from, held_to in _runs_inside(chunk, start, end)
+        if not MISSING_CODE < run.quality <= worst
+        for hour in range(held_from // MICROSECONDS_PER_HOUR, -(-held_to // MICROSECONDS_PER_HOUR))
+    ]
+
+
+def _runs_inside(chunk: MonthChunk, start: int, end: int) -> list[tuple[Run, int, int]]:
+    """The runs of the month that overlap [start, end), each with the overlap. [microseconds]"""
+    overlaps = [
+        (run, max(start, run.first_hour * MICROSECONDS_PER_HOUR), min(end, run.end_hour * MICROSECONDS_PER_HOUR)) for run in chunk.runs
+    ]
+    return [overlap for overlap in overlaps if overlap[1] < overlap[2]]
+
+
+def given_series(profile: EnergyProfile, g_per_kwh: float, signal: Signal) -> IntensitySeries:
     """A flat intensity that the caller supplies in place of the grid, over the hours of the profile; quality `given`."""
     first_hour = profile.hours[0]
     hours = profile.end_hour - first_hour
     flat = np.full(hours, g_per_kwh)
-    source = Source("given", signal, scope, "", "", detail="the intensity that came with the request, used for every hour")
+    source = Source(
+        "given", signal, Scope.UNSTATED, "none", "the request", detail="the intensity that came with the request, used for every hour"
+    )
     quality = np.full(hours, QUALITY_CODES[Quality.GIVEN], np.uint8)
     return IntensitySeries("", signal, first_hour, flat, flat, flat, quality, np.zeros(hours, np.uint8), (source,))
 

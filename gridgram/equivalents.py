@@ -29,6 +29,7 @@ class Equivalence:
     name: str
     value: float
     unit: str
+    g_per_unit: float
     source: str
     year: int
 
@@ -76,6 +77,13 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
 def equivalents_of(emissions_g: float) -> list[Equivalence]:
     """How much of each equivalent the emissions are. [g]"""
     return [
-        Equivalence(equivalent.name, emissions_g / equivalent.g_per_unit, equivalent.unit, equivalent.source, equivalent.year)
+        Equivalence(
+            equivalent.name,
+            emissions_g / equivalent.g_per_unit,
+            equivalent.unit,
+            equivalent.g_per_unit,
+            equivalent.source,
+            equivalent.year,
+        )
         for equivalent in EQUIVALENTS
     ]

@@ -7,6 +7,7 @@ touches gets the share of the step's energy that lies in it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import fsum
 from typing import TYPE_CHECKING
 
 from gridgram.interval import MICROSECONDS_PER_HOUR, format_time, from_microseconds
@@ -21,11 +22,13 @@ class EnergyProfile:
     """The energy of a job, hour by hour. [kWh]
 
     `hours` are the numbers of the UTC hours that the job touches, ascending and without repeats (a `range` when there is no gap);
-    `kwh` has one entry for each of them. The job runs in [`start`, `end`). [microseconds since 1970]
+    `kwh` has one entry for each of them and adds up to `total_kwh`, but for rounding. The job runs in [`start`, `end`), in microseconds
+    since 1970.
     """
 
     start: int
     end: int
+    total_kwh: float
     hours: Sequence[int]
     kwh: Sequence[float]
 
@@ -47,14 +50,14 @@ def stepped_profile(start: int, step: int, kwh: Sequence[float]) -> EnergyProfil
         raise ValueError("the profile has no steps; give at least one value")
     if step == MICROSECONDS_PER_HOUR and start % MICROSECONDS_PER_HOUR == 0:
         first_hour = start // MICROSECONDS_PER_HOUR
-        return EnergyProfile(start, start + step * len(kwh), range(first_hour, first_hour + len(kwh)), kwh)
+        return EnergyProfile(start, start + step * len(kwh), fsum(kwh), range(first_hour, first_hour + len(kwh)), kwh)
     end = start + step * len(kwh)
     hours = range(start // MICROSECONDS_PER_HOUR, (end - 1) // MICROSECONDS_PER_HOUR + 1)
     hourly_kwh = [0.0] * len(hours)
     for index, step_kwh in enumerate(kwh):
         step_start = start + index * step
         _add(hourly_kwh, hours.start, step_start, step_start + step, step_kwh)
-    return EnergyProfile(start, end, hours, hourly_kwh)
+    return EnergyProfile(start, end, fsum(kwh), hours, hourly_kwh)
 
 
 def power_profile(start: int, step: int, power_w: Sequence[float]) -> EnergyProfile:
@@ -87,7 +90,8 @@ def interval_profile(intervals: Sequence[tuple[int, int, float]]) -> EnergyProfi
         _add(hourly_kwh, first_hour, start, end, kwh)
         for hour, hour_kwh in enumerate(hourly_kwh, first_hour):
             energy_by_hour[hour] = energy_by_hour.get(hour, 0.0) + hour_kwh
-    return EnergyProfile(ordered[0][0], previous_end, list(energy_by_hour), list(energy_by_hour.values()))
+    total_kwh = fsum(kwh for _, _, kwh in ordered)
+    return EnergyProfile(ordered[0][0], previous_end, total_kwh, list(energy_by_hour), list(energy_by_hour.values()))
 
 
 def _add(hourly_kwh: list[float], first_hour: int, start: int, end: int, kwh: float) -> None:

@@ -40,7 +40,11 @@ class Signal(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whose electricity: what is generated inside the zone, or what is used there, imports included."""
+    """Whose electricity: what is generated inside the zone, or what is used there, imports included.
+
+    `UNSTATED` is for a user's own numbers that came without a word on it; no source of ours is unstated.
+    """
 
     PRODUCTION = "production"
     CONSUMPTION = "consumption"
+    UNSTATED = "unstated"

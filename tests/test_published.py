@@ -10,7 +10,7 @@ import pytest
 from gridgram.emissions import account, given_series
 from gridgram.interval import MICROSECONDS_PER_HOUR
 from gridgram.profile import flat_profile
-from gridgram.quality import Scope, Signal
+from gridgram.quality import Signal
 from gridgram.units import kwh_from_w_hours
 from tests.shared import SHARED, shared
 
@@ -20,7 +20,7 @@ TABLE = SHARED / "data" / "published_footprints.csv"
 def footprint_t(kwh: float, pue: float, g_per_kwh: float) -> float:
     """The emissions of an energy on a grid of one flat intensity, through the code that answers requests. [kWh, gCO2e/kWh -> t]"""
     profile = flat_profile(0, 118 * 24 * MICROSECONDS_PER_HOUR, kwh)
-    return account(profile, given_series(profile, g_per_kwh, Signal.LIFECYCLE, Scope.CONSUMPTION), pue).emissions_g / 1e6
+    return account(profile, given_series(profile, g_per_kwh, Signal.LIFECYCLE), pue).emissions_g / 1e6
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,364 @@
+"""The command line: the same use cases as the HTTP API, with a table for people and JSON for machines.
+
+Exit codes: 0 all went well; 1 some rows of an import had faults (the rest was kept); 2 the input is wrong or names no zone; 3 the hours
+are not held at the quality asked for; 4 the store or the settings cannot be used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import contextmanager
+from enum import IntEnum, StrEnum
+from pathlib import Path  # noqa: TC003 - typer reads the annotations at run time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from gridgram.errors import Fault, GridgramError, InputError, InvalidInput, NoData, UnknownLocation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.answers import EmissionsAnswer, SeriesAnswer
+    from service.settings import Settings
+    from service.usecases import Gridgram
+
+app = typer.Typer(
+    help="Carbon intensity of electricity by the hour, and the emissions of what used it.",
+    epilog=(
+        "Exit codes: 0 well; 1 some rows had faults, the rest was kept; 2 wrong input; 3 no hours at the quality asked for; "
+        "4 store or settings unusable."
+    ),
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+
+class Exit(IntEnum):
+    """What the exit code says."""
+
+    SOME_ROWS_FAILED = 1
+    WRONG_INPUT = 2
+    NO_DATA = 3
+    UNUSABLE = 4
+
+
+class SignalChoice(StrEnum):
+    """`--signal`."""
+
+    LIFECYCLE = "lifecycle"
+    DIRECT = "direct"
+    MARGINAL = "marginal"
+
+
+class ScopeChoice(StrEnum):
+    """`--scope`."""
+
+    PRODUCTION = "production"
+    CONSUMPTION = "consumption"
+
+
+class FormatChoice(StrEnum):
+    """`--format`."""
+
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, as the HTTP API answers.")]
+LocationArgument = Annotated[str, typer.Argument(help="FR, US-CA, aws:eu-west-3, geo:48.85,2.35 ...")]
+SignalOption = Annotated[SignalChoice, typer.Option(help="What the intensity counts.")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; default 8080, 0 takes a free one.")] = None,
+) -> None:
+    """Start the service."""
+    import uvloop  # noqa: PLC0415 - only this command needs it
+
+    from service.app import build_app  # noqa: PLC0415 - aiohttp is loaded only to serve
+    from service.server import serve as run  # noqa: PLC0415
+
+    with _errors(is_json=False):
+        settings = _settings(host=host, port=port)
+        _log_json(settings)
+
+        async def main() -> None:
+            await run(build_app(_build(settings)), settings)
+
+        try:
+            uvloop.run(main())
+        except OSError as error:
+            _fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", Exit.UNUSABLE)
+
+
+@app.command()
+def emissions(
+    file: Annotated[Path | None, typer.Argument(help="A JSON request as for POST /v1/emissions; - reads standard input.")] = None,
+    location: Annotated[str | None, typer.Option(help="Where the job ran: FR, US-CA, aws:eu-west-3 ...")] = None,
+    start: Annotated[str | None, typer.Option(help="RFC 3339 with an offset, like 2024-03-11T00:00:00Z.")] = None,
+    end: Annotated[str | None, typer.Option(help="End of the job, with --total-kwh.")] = None,
+    total_kwh: Annotated[float | None, typer.Option(help="Energy from --start to --end. [kWh]")] = None,
+    kwh: Annotated[str | None, typer.Option(help="Energy of each --step, with commas between: 1.2,0.8. [kWh]")] = None,
+    power_w: Annotated[str | None, typer.Option(help="Mean power of each --step, with commas between. [W]")] = None,
+    step: Annotated[str, typer.Option(help="Length of a step of --kwh or --power-w.")] = "PT1H",
+    pue: Annotated[float, typer.Option(help="Facility energy / computer energy.")] = 1.0,
+    signal: SignalOption = SignalChoice.LIFECYCLE,
+    min_quality: Annotated[str, typer.Option(help="The worst quality of an hour that is accepted.")] = "annual",
+    intensity_g_per_kwh: Annotated[float | None, typer.Option(help="A flat intensity in place of the grid. [gCO2e/kWh]")] = None,
+    hours: Annotated[bool, typer.Option("--hours", help="Add the hours.")] = False,
+    equivalents: Annotated[bool, typer.Option("--equivalents", help="Add equivalents.")] = False,
+    is_json: Json = False,
+) -> None:
+    """Turn one job's energy into emissions. Needs no running service."""
+    with _errors(is_json=is_json):
+        if file is not None:
+            members = _read_request(file)
+        else:
+            energy = _energy(start=start, end=end, total_kwh=total_kwh, kwh=kwh, power_w=power_w, step=step)
+            members = {"energy": energy, "pue": pue, "signal": signal.value, "min_quality": min_quality}
+            members |= {"location": location} if location is not None else {}
+            members |= {"intensity_g_per_kwh": intensity_g_per_kwh} if intensity_g_per_kwh is not None else {}
+            members["include"] = [name for name, is_wanted in (("hours", hours), ("equivalents", equivalents)) if is_wanted]
+
+        async def work(gridgram: Gridgram) -> EmissionsAnswer:
+            return await gridgram.emissions(gridgram.read_job(members))
+
+        answer = _run(work)
+        if is_json:
+            _print_json(answer)
+        else:
+            from service.tables import print_emissions  # noqa: PLC0415 - rich is loaded only to print
+
+            print_emissions(answer)
+
+
+@app.command()
+def intensity(
+    location: LocationArgument,
+    start: Annotated[str, typer.Option(help="RFC 3339 with an offset.")],
+    end: Annotated[str, typer.Option(help="End of the span, excluded.")],
+    signal: SignalOption = SignalChoice.LIFECYCLE,
+    output_format: Annotated[FormatChoice | None, typer.Option("--format", help="Write this format to standard output.")] = None,
+    is_json: Json = False,
+) -> None:
+    """Print the hourly intensity of a place."""
+    chosen = output_format or (FormatChoice.JSON if is_json else None)
+    with _errors(is_json=is_json):
+        from service.formats import write_series  # noqa: PLC0415
+        from service.requests import SeriesQuery, read_request  # noqa: PLC0415
+
+        members = {"location": location, "start": start, "end": end, "signal": signal.value}
+
+        async def work(gridgram: Gridgram) -> tuple[SeriesAnswer, bytes]:
+            answer, series = await gridgram.series(read_request(SeriesQuery, members, gridgram.now()))
+            return answer, write_series(answer, series, chosen.value) if chosen else b""
+
+        answer, written = _run(work)
+        if chosen:
+            sys.stdout.buffer.write(written + (b"\n" if chosen is FormatChoice.JSON else b""))
+        else:
+            from service.tables import print_series  # noqa: PLC0415
+
+            print_series(answer)
+
+
+@app.command()
+def zones(
+    key: Annotated[str | None, typer.Argument(help="The key of one zone; without it all are listed.")] = None, is_json: Json = False
+) -> None:
+    """List the zones, or tell what one of them is answered from."""
+    with _errors(is_json=is_json):
+
+        async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - one answer or the other
+            return gridgram.all_zones() if key is None else await gridgram.zone(key)
+
+        answer = _run(work)
+        if is_json:
+            _print_json(answer)
+        else:
+            from service.tables import print_zone, print_zones  # noqa: PLC0415
+
+            print_zones(answer) if key is None else print_zone(answer)
+
+
+@app.command()
+def locate(location: LocationArgument, is_json: Json = False) -> None:
+    """Tell which zone answers for a location."""
+    with _errors(is_json=is_json):
+        from service.requests import LocationQuery, read_request  # noqa: PLC0415
+
+        async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - a JSON answer
+            return gridgram.locate(read_request(LocationQuery, {"location": location}, gridgram.now()))
+
+        answer = _run(work)
+        if is_json:
+            _print_json(answer)
+        else:
+            from service.tables import print_place  # noqa: PLC0415
+
+            print_place(answer)
+
+
+@app.command("import")
+def import_hours(
+    file: Annotated[Path, typer.Argument(help="CSV, CSV.gz or Parquet with zone, start, g_per_kwh; or Electricity Maps' portal CSV.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Write nothing when a single row is wrong.")] = False,
+    columns: Annotated[str, typer.Option(help="The file's names for our columns: g_per_kwh=g,start=utc,signal=kind.")] = "",
+    assume_utc: Annotated[bool, typer.Option("--assume-utc", help="Read times without an offset as UTC.")] = False,
+    scope: Annotated[ScopeChoice | None, typer.Option(help="What the numbers count, for rows that do not say.")] = None,
+    is_json: Json = False,
+) -> None:
+    """Put a user's own hours into the store, where they outrank all other sources."""
+    from service.importing import import_file  # noqa: PLC0415
+
+    with _errors(is_json=is_json):
+        names = _column_names(columns)
+
+        async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - an ImportReport
+            return await import_file(
+                file,
+                gridgram.intensity.store,
+                now=gridgram.now(),
+                resolve=gridgram.zone_of_hours,
+                columns=names,
+                assume_utc=assume_utc,
+                scope=Scope(scope.value) if scope else None,
+                strict=strict,
+            )
+
+        from gridgram.quality import Scope  # noqa: PLC0415
+
+        report = _run(work)
+        from service.tables import import_report, print_import  # noqa: PLC0415
+
+        if is_json:
+            _print_json(import_report(report))
+        else:
+            print_import(report)
+    if report.fault_count:
+        raise typer.Exit(Exit.SOME_ROWS_FAILED if report.is_written else Exit.WRONG_INPUT)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the HTTP contract."""
+    from service.openapi import openapi_yaml  # noqa: PLC0415 - only this command needs it
+
+    sys.stdout.write(openapi_yaml())
+
+
+def _settings(**overrides: object) -> Settings:
+    from service.settings import load_settings  # noqa: PLC0415 - pydantic is loaded once a command needs it
+
+    return load_settings(**overrides)
+
+
+def _build(settings: Settings) -> Gridgram:
+    from service.app import build_gridgram  # noqa: PLC0415 - as above
+
+    return build_gridgram(settings)
+
+
+def _run(work: Any) -> Any:  # noqa: ANN401 - whatever the use case answers
+    async def main() -> Any:  # noqa: ANN401 - as above
+        settings = _settings()
+        _log_quietly()
+        gridgram = _build(settings)
+        try:
+            return await work(gridgram)
+        finally:
+            await gridgram.intensity.store.close()
+
+    return asyncio.run(main())
+
+
+def _read_request(file: Path) -> Any:  # noqa: ANN401 - JSON of any shape, checked by the use case
+    from service.body import parse_json  # noqa: PLC0415
+
+    try:
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise InvalidInput([Fault(str(file), f"this file cannot be read: {error.strerror}")]) from error
+    return parse_json(body)
+
+
+def _energy(
+    *, start: str | None, end: str | None, total_kwh: float | None, kwh: str | None, power_w: str | None, step: str
+) -> dict[str, Any]:
+    """Gather the flags into one of the forms of `energy`. Raises InvalidInput when they are none or several of them."""
+    forms = {"--total-kwh": total_kwh, "--kwh": kwh, "--power-w": power_w}
+    given = [flag for flag, text in forms.items() if text is not None]
+    if len(given) != 1 or start is None:
+        raise InvalidInput([Fault("", "give --start and one of --total-kwh (with --end), --kwh or --power-w; or a JSON file")])
+    if total_kwh is not None:
+        return {"start": start, "total_kwh": total_kwh} | ({"end": end} if end is not None else {})
+    if end is not None:
+        raise InvalidInput([Fault("--end", f"the end of {given[0]} follows from --step; leave --end out")])
+    name = "kwh" if kwh is not None else "power_w"
+    return {"start": start, "step": step, name: _numbers(given[0], kwh or power_w or "")}
+
+
+def _numbers(flag: str, text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise InvalidInput([Fault(flag, f"{text[:40]!r} is not a list of numbers; write it like 1.2,0.8")]) from None
+
+
+def _column_names(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",") if pair]
+    if wrong := next((name for name, equals, theirs in pairs if not (name and equals and theirs)), None):
+        raise InvalidInput([Fault("--columns", f"{wrong[:40]!r} is no pair; write --columns g_per_kwh=g,start=utc")])
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+
+@contextmanager
+def _errors(*, is_json: bool) -> Iterator[None]:
+    """Turn an error of the house into one sentence on standard error (or a problem document) and an exit code."""
+    try:
+        yield
+    except GridgramError as error:
+        if is_json:
+            from service.problems import problem_of  # noqa: PLC0415 - only for machines
+
+            sys.stderr.write(orjson.dumps(problem_of(error)).decode() + "\n")
+            raise typer.Exit(_exit_code(error)) from error
+        if isinstance(error, InvalidInput):
+            for fault in error.faults:
+                typer.echo(f"gridgram: {fault.pointer}{': ' if fault.pointer else ''}{fault.detail}", err=True)
+            raise typer.Exit(_exit_code(error)) from error
+        _fail(str(error), _exit_code(error))
+
+
+def _exit_code(error: GridgramError) -> Exit:
+    if isinstance(error, NoData):
+        return Exit.NO_DATA
+    return Exit.WRONG_INPUT if isinstance(error, InputError | UnknownLocation) else Exit.UNUSABLE
+
+
+def _fail(text: str, code: Exit) -> None:
+    typer.echo(f"gridgram: {text}", err=True)
+    raise typer.Exit(code)
+
+
+def _print_json(answer: Any) -> None:  # noqa: ANN401 - any answer
+    sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _log_json(settings: Settings) -> None:
+    from service.logs import log_json  # noqa: PLC0415 - structlog is loaded where it is used
+
+    log_json(settings.log_level)
+
+
+def _log_quietly() -> None:
+    from service.logs import log_json  # noqa: PLC0415 - as above
+
+    log_json("error")

@@ -1,0 +1,123 @@
+"""The one way to hourly intensity: memory, else the store, and the shipped reference for what neither holds.
+
+Every caller, live or batch, reads through here, so that the same hour of the same zone is the same number everywhere.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+
+from gridgram.errors import StoreError
+from gridgram.interval import Month, months_between
+from gridgram.series import IntensitySeries, Source, overlay
+from gridgram.sums import MonthChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cache.contract import Held, SeriesStore
+    from cache.memory import ChunkMemory
+    from gridgram.quality import Signal
+    from providers.reference import Reference
+
+log = structlog.get_logger()
+
+STORE_CHECK_SECONDS = 1.0
+"""How old the knowledge may be that nobody else (an import, another process) has changed the store."""
+
+
+@dataclass(slots=True)
+class Intensity:
+    """Reads the hours of any zone and signal. Belongs to one event loop."""
+
+    store: SeriesStore
+    reference: Reference
+    memory: ChunkMemory
+    store_is_away: bool = False
+    _checked_at: float = field(default=float("-inf"))
+    _generation: int = -1
+
+    async def read(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
+        """The hours [first_hour, end_hour): the best that is held of each, explicit holes where nothing is."""
+        chunks = await self.chunks(zone, signal, months_between(first_hour, end_hour))
+        if len(chunks) == 1:
+            return chunks[0].series.window(first_hour, end_hour)
+        return _join([chunk.series for chunk in chunks]).window(first_hour, end_hour)
+
+    async def chunks(self, zone: str, signal: Signal, months: Sequence[Month]) -> list[MonthChunk]:
+        """The months, each whole, from memory where they are there and not outdated."""
+        if time.monotonic() - self._checked_at > STORE_CHECK_SECONDS:
+            await self._forget_what_changed()
+        held = {month: self.memory.get(zone, signal, month) for month in months}
+        absent = [month for month, chunk in held.items() if chunk is None]
+        if absent:
+            for chunk in await self._load(zone, signal, absent):
+                held[chunk.month] = chunk
+                self.memory.put(chunk)
+        return [chunk for chunk in held.values() if chunk is not None]
+
+    async def held(self) -> list[Held]:
+        """What the store holds; nothing while it is away."""
+        try:
+            return await self.store.held()
+        except StoreError as error:
+            self._store_failed(error)
+            return []
+
+    async def _load(self, zone: str, signal: Signal, months: Sequence[Month]) -> list[MonthChunk]:
+        stored: Sequence[IntensitySeries | None] = [None] * len(months)
+        try:
+            stored = await self.store.read(zone, signal, months)
+        except StoreError as error:
+            self._store_failed(error)
+        chunks = []
+        for month, hours in zip(months, stored, strict=True):
+            typical = self.reference.series(zone, signal, month.first_hour, month.next.first_hour)
+            chunks.append(MonthChunk(typical if hours is None else overlay(typical, hours)))
+        return chunks
+
+    async def _forget_what_changed(self) -> None:
+        """Empty the memory when the store is not what it was, or has come back; what is held stays while it is away."""
+        self._checked_at = time.monotonic()
+        try:
+            generation = await self.store.generation()
+        except StoreError as error:
+            self._store_failed(error)
+            return
+        if self.store_is_away:
+            self.store_is_away = False
+            log.info("store.back")
+            self.memory.clear()
+        if generation != self._generation:
+            self._generation = generation
+            self.memory.clear()
+
+    def _store_failed(self, error: StoreError) -> None:
+        if not self.store_is_away:
+            log.warning("store.away", detail=str(error))
+        self.store_is_away = True
+
+
+def _join(months: Sequence[IntensitySeries]) -> IntensitySeries:
+    """Consecutive series as one, each source named once."""
+    place: dict[Source, int] = {}
+    columns = []
+    for series in months:
+        moved = [place.setdefault(source, len(place)) for source in series.sources] or [0]
+        columns.append(np.array(moved, np.uint8)[series.source])
+    return IntensitySeries(
+        months[0].zone,
+        months[0].signal,
+        months[0].first_hour,
+        np.concatenate([series.g_per_kwh for series in months]),
+        np.concatenate([series.low for series in months]),
+        np.concatenate([series.high for series in months]),
+        np.concatenate([series.quality for series in months]),
+        np.concatenate(columns),
+        tuple(place),
+    )

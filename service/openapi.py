@@ -1,0 +1,154 @@
+"""`openapi.yaml` from the table of operations and the models: OpenAPI 3.1, the same text every time."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+from service import PACKAGE_VERSION
+from service.answers import ProblemAnswer
+from service.formats import JSON_TYPE
+from service.operations import NDJSON_TYPE, OPERATIONS, Operation
+from service.problems import CONTENT_TYPE, PROBLEM_TYPES
+from service.requests import NoQuery, Request
+
+REFERENCE = "#/components/schemas/{model}"
+ALWAYS = ("invalid-input", "internal-error")
+TAGS = {
+    "emissions": "Energy and a place become emissions.",
+    "intensity": "Hourly intensity of a place.",
+    "places": "Zones, locations and where the numbers come from.",
+    "service": "The service itself.",
+}
+
+
+class _Schema(GenerateJsonSchema):
+    """Plain names for the components, as the models are called."""
+
+    def get_title_from_name(self, name: str) -> str:
+        return name
+
+
+@cache
+def openapi_yaml() -> str:
+    """The contract as YAML. Made from code alone."""
+    return yaml.safe_dump(openapi_document(), sort_keys=False, allow_unicode=True, width=120)
+
+
+def openapi_document() -> dict[str, Any]:
+    """The contract as an object."""
+    schemas: dict[str, Any] = {}
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
+    _component(ProblemAnswer, schemas, "serialization")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Gridgram",
+            "version": PACKAGE_VERSION,
+            "summary": "Carbon intensity of electricity by the hour, and the emissions of what used it.",
+            "description": (
+                "Times are RFC 3339 with an offset in and UTC out; spans include their start and exclude their end; "
+                "an hour is named by its start. Intensity is in gCO2e/kWh, energy in kWh, mass in g. "
+                "Every answer with numbers names its sources. Errors are RFC 9457 problem documents."
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {"schemas": dict(sorted(schemas.items()))},
+    }
+
+
+def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {"operationId": operation.name, "summary": operation.summary, "tags": [operation.tag]}
+    if parameters := [*_path_parameters(operation), *_query_parameters(operation)]:
+        document["parameters"] = parameters
+    if operation.body is not None:
+        document["requestBody"] = {"required": True, "content": {operation.consumes: _body(operation, schemas)}}
+    document["responses"] = _responses(operation, schemas)
+    return document
+
+
+def _body(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    schema = _component(operation.body, schemas, "validation")
+    if operation.consumes == NDJSON_TYPE:
+        return {"schema": {"type": "string", "description": "One object a line, each as in /v1/emissions."}, "itemSchema": schema}
+    return {"schema": schema, "example": operation.example.body}
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": text,
+            "schema": {"type": "string", "minLength": 1},
+            "example": operation.example.path[name],
+        }
+        for name, text in operation.path_parameters.items()
+    ]
+
+
+def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
+    if operation.query is NoQuery:
+        return []
+    schema = _inline(operation.query)
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", ()),
+            "schema": member,
+            **({"example": operation.example.query[name]} if name in operation.example.query else {}),
+        }
+        for name, member in schema["properties"].items()
+    ]
+
+
+def _inline(model: type[Request]) -> dict[str, Any]:
+    """The schema of a query, without null: a parameter that is not there is left out."""
+    schema = model.model_json_schema(schema_generator=_Schema)
+    for name, member in schema["properties"].items():
+        kinds = [kind for kind in member.pop("anyOf", ()) if kind != {"type": "null"}]
+        schema["properties"][name] = {**(kinds[0] if kinds else {}), **{key: value for key, value in member.items() if value is not None}}
+        schema["properties"][name].pop("title", None)
+    return schema
+
+
+def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    content = {}
+    for media_type in operation.produces:
+        if media_type == JSON_TYPE:
+            content[media_type] = {"schema": _component(operation.answer, schemas, "serialization")}
+        elif media_type == NDJSON_TYPE:
+            item = {"oneOf": [_component(model, schemas, "serialization") for model in (operation.answer, ProblemAnswer)]}
+            content[media_type] = {"schema": {"type": "string", "description": "One object a line."}, "itemSchema": item}
+        else:
+            content[media_type] = {"schema": {"type": "string"}}
+    responses: dict[str, Any] = {"200": {"description": "The answer.", "content": content}}
+    if operation.may_be_unchanged:
+        responses["304"] = {"description": "What the caller holds (If-None-Match) is still true."}
+    by_status: dict[int, list[str]] = {}
+    for code in sorted({*operation.problems, *ALWAYS}, key=lambda code: (PROBLEM_TYPES[code].status, code)):
+        by_status.setdefault(PROBLEM_TYPES[code].status, []).append(code)
+    for status, codes in by_status.items():
+        responses[str(status)] = {
+            "description": " ".join(f"{code}: {PROBLEM_TYPES[code].title}." for code in codes),
+            "content": {CONTENT_TYPE: {"schema": {"$ref": REFERENCE.format(model="ProblemAnswer")}}},
+        }
+    return responses
+
+
+def _component(model: Any, schemas: dict[str, Any], mode: Any) -> dict[str, Any]:  # noqa: ANN401 - a model or a TypedDict
+    """Put the schema of a model, and of all that it names, among the components, and refer to it."""
+    schema = TypeAdapter(model).json_schema(ref_template=REFERENCE, mode=mode, schema_generator=_Schema)
+    schemas |= schema.pop("$defs", {})
+    schemas[model.__name__] = schema
+    return {"$ref": REFERENCE.format(model=model.__name__)}

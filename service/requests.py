@@ -1,0 +1,289 @@
+"""What comes in: strict models of each request, and the faults of one that does not fit.
+
+Unknown fields, lax conversions (a string or `true` for a number), NaN and negative energy are refused, all at once, each with a pointer.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, StringConstraints, Tag, ValidationError, ValidationInfo
+from pydantic import WithJsonSchema as JsonSchema
+
+from gridgram.errors import Fault, InvalidInput
+from gridgram.interval import check_range, parse_duration, parse_time, to_microseconds
+from gridgram.profile import EnergyProfile, flat_profile, interval_profile, power_profile, stepped_profile
+from service.limits import (
+    MAX_ENERGY_KWH,
+    MAX_FAULTS,
+    MAX_INTENSITY_G_PER_KWH,
+    MAX_LOCATION_CHARACTERS,
+    MAX_POINTS,
+    MAX_POWER_W,
+    MAX_PUE,
+    MAX_SPAN_DAYS,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MICROSECONDS_PER_DAY = 86_400_000_000
+MIN_STEP = 1_000_000
+"""One second, in microseconds."""
+
+
+def _read_time(text: object, info: ValidationInfo) -> int:
+    if not isinstance(text, str):
+        raise ValueError("a time is a string, like 2022-03-11T00:00:00Z")  # noqa: TRY004 - pydantic gathers ValueErrors only
+    now: datetime = cast("dict[str, datetime]", info.context)["now"]
+    return to_microseconds(check_range(parse_time(text), now))
+
+
+def _read_duration(text: object) -> int:
+    if not isinstance(text, str):
+        raise ValueError("a duration is a string, like PT1H")  # noqa: TRY004 - pydantic gathers ValueErrors only
+    duration = parse_duration(text)
+    if not MIN_STEP <= duration <= MAX_SPAN_DAYS * MICROSECONDS_PER_DAY:
+        raise ValueError(f"a step lies between one second and {MAX_SPAN_DAYS} days")
+    return duration
+
+
+Time = Annotated[
+    int,
+    PlainValidator(_read_time),
+    JsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "description": "RFC 3339 with an offset, from 2000-01-01 to 14 days ahead.",
+            "examples": ["2022-03-11T00:00:00Z"],
+        }
+    ),
+]
+Duration = Annotated[
+    int,
+    PlainValidator(_read_duration),
+    JsonSchema(
+        {"type": "string", "description": "ISO 8601, a fixed length between one second and 366 days.", "examples": ["PT1H", "PT5M"]}
+    ),
+]
+Kwh = Annotated[float, Field(ge=0, le=MAX_ENERGY_KWH, allow_inf_nan=False)]
+Watt = Annotated[float, Field(ge=0, le=MAX_POWER_W, allow_inf_nan=False)]
+Location = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LOCATION_CHARACTERS)]
+SignalName = Literal["lifecycle", "direct", "marginal"]
+QualityName = Literal["measured", "preliminary", "estimated", "forecast", "typical", "annual"]
+
+
+class Request(BaseModel):
+    """The rules that all requests share."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class SteppedEnergy(Request):
+    """Consecutive steps of equal length, each with its energy."""
+
+    start: Time
+    step: Duration
+    kwh: Annotated[list[Kwh], Field(min_length=1, max_length=MAX_POINTS, description="Energy of each step. [kWh]")]
+
+    def profile(self) -> EnergyProfile:
+        """Lay the steps on the hours."""
+        return stepped_profile(self.start, self.step, self.kwh)
+
+
+class FlatEnergy(Request):
+    """One total, spread evenly over a span."""
+
+    start: Time
+    end: Time
+    total_kwh: Annotated[Kwh, Field(description="Energy of the whole span. [kWh]")]
+
+    def profile(self) -> EnergyProfile:
+        """Lay the span on the hours."""
+        return flat_profile(self.start, self.end, self.total_kwh)
+
+
+class EnergyInterval(Request):
+    """One span with its energy."""
+
+    start: Time
+    end: Time
+    kwh: Annotated[Kwh, Field(description="Energy of the interval. [kWh]")]
+
+
+class IntervalEnergy(Request):
+    """Spans with their energy, in any order; gaps use nothing, overlaps are refused."""
+
+    intervals: Annotated[list[EnergyInterval], Field(min_length=1, max_length=MAX_POINTS)]
+
+    def profile(self) -> EnergyProfile:
+        """Lay the intervals on the hours."""
+        return interval_profile([(interval.start, interval.end, interval.kwh) for interval in self.intervals])
+
+
+class PowerEnergy(Request):
+    """Consecutive steps of equal length, each with its mean power."""
+
+    start: Time
+    step: Duration
+    power_w: Annotated[list[Watt], Field(min_length=1, max_length=MAX_POINTS, description="Mean power of each step. [W]")]
+
+    def profile(self) -> EnergyProfile:
+        """Turn power into energy and lay it on the hours."""
+        return power_profile(self.start, self.step, self.power_w)
+
+
+ENERGY_FORMS: dict[str, type[SteppedEnergy | FlatEnergy | IntervalEnergy | PowerEnergy]] = {
+    "kwh": SteppedEnergy,
+    "total_kwh": FlatEnergy,
+    "intervals": IntervalEnergy,
+    "power_w": PowerEnergy,
+}
+"""The field that gives each form away."""
+
+
+def _energy_form(energy: object) -> str | None:
+    return next((form for form in ENERGY_FORMS if form in energy), None) if isinstance(energy, dict) else None
+
+
+Energy = Annotated[
+    Annotated[SteppedEnergy, Tag("kwh")]
+    | Annotated[FlatEnergy, Tag("total_kwh")]
+    | Annotated[IntervalEnergy, Tag("intervals")]
+    | Annotated[PowerEnergy, Tag("power_w")],
+    Discriminator(
+        _energy_form,
+        custom_error_type="energy_form",
+        custom_error_message=(
+            "energy is an object in one of four forms: {start, step, kwh[]}, {start, end, total_kwh}, {intervals[]} "
+            "or {start, step, power_w[]}"
+        ),
+    ),
+]
+
+
+class EmissionsRequest(Request):
+    """One job: where, when, how much energy."""
+
+    location: Annotated[
+        Location | None,
+        Field(description="Where the job ran; may be left out only when intensity_g_per_kwh is given.", examples=["FR", "aws:us-west-2"]),
+    ] = None
+    energy: Energy
+    pue: Annotated[
+        float,
+        Field(ge=1, le=MAX_PUE, allow_inf_nan=False, description="Facility energy / computer energy; 1 when the kWh are the facility's."),
+    ] = 1.0
+    signal: SignalName = "lifecycle"
+    min_quality: Annotated[QualityName, Field(description="The worst quality of an hour that is accepted.")] = "annual"
+    intensity_g_per_kwh: Annotated[
+        float | None,
+        Field(ge=0, le=MAX_INTENSITY_G_PER_KWH, allow_inf_nan=False, description="A flat intensity in place of the grid. [gCO2e/kWh]"),
+    ] = None
+    include: Annotated[list[Literal["hours", "equivalents"]], Field(max_length=2, description="What to add to the answer.")] = []
+
+
+class LocationQuery(Request):
+    """A place."""
+
+    location: Annotated[Location, Field(description="Any form of a location.", examples=["FR", "gcp:europe-west9", "geo:48.85,2.35"])]
+
+
+class SeriesQuery(LocationQuery):
+    """A place, a span and a signal."""
+
+    start: Annotated[Time, Field(description="Start of the span; rounded down to the hour.")]
+    end: Annotated[Time, Field(description="End of the span, excluded; rounded up to the hour.")]
+    signal: SignalName = "lifecycle"
+    format: Annotated[
+        Literal["json", "csv", "parquet"] | None, Field(description="Format of the answer; without it the Accept header decides.")
+    ] = None
+
+
+class LatestQuery(LocationQuery):
+    """A place and a signal."""
+
+    signal: SignalName = "lifecycle"
+
+
+class NoQuery(Request):
+    """No parameters at all."""
+
+
+Model = TypeVar("Model", bound=Request)
+
+
+def read_request(model: type[Model], members: object, now: datetime) -> Model:
+    """Check the members of a request against its model. Raises InvalidInput with every fault, each at its JSON pointer."""
+    try:
+        return model.model_validate(members, context={"now": now})
+    except ValidationError as error:
+        raise InvalidInput(_faults(error, model)) from None
+
+
+def read_profile(request: EmissionsRequest) -> EnergyProfile:
+    """Lay the request's energy on the hours. Raises InvalidInput when its span is empty, overlaps itself or is too long."""
+    try:
+        profile = request.energy.profile()
+    except ValueError as error:
+        raise InvalidInput([Fault("/energy", str(error))]) from None
+    check_span(profile.start, profile.end, "/energy")
+    return profile
+
+
+def check_span(start: int, end: int, pointer: str) -> None:
+    """Raise InvalidInput for a span that is empty, runs backwards or is longer than a request may ask for."""
+    if end <= start:
+        raise InvalidInput([Fault(pointer, "the end is not after the start")])
+    if end - start > MAX_SPAN_DAYS * MICROSECONDS_PER_DAY:
+        days = (end - start) / MICROSECONDS_PER_DAY
+        raise InvalidInput([Fault(pointer, f"the span is {days:.1f} days long; one request covers at most {MAX_SPAN_DAYS}: split it")])
+
+
+def _faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
+    problems = error.errors(include_url=False, include_input=False)
+    faults = [_fault(problem, model) for problem in problems[:MAX_FAULTS]]
+    if len(problems) > MAX_FAULTS:
+        faults.append(Fault("", f"and {len(problems) - MAX_FAULTS} more"))
+    return faults
+
+
+def _fault(problem: Any, model: type[BaseModel]) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, with free context
+    place = problem["loc"]
+    visible = [part for index, part in enumerate(place) if not (index == 1 and place[0] == "energy" and part in ENERGY_FORMS)]
+    pointer = "".join(f"/{_escape(str(part))}" for part in visible)
+    match problem["type"]:
+        case "extra_forbidden":
+            detail = _unknown_field(str(place[-1]), _known_fields(model, place[:-1]))
+        case "missing":
+            detail = "this field is required"
+        case "model_type":
+            detail = "this is an object with fields"
+        case "value_error":
+            detail = str(problem["ctx"]["error"])
+        case _:
+            detail = problem["msg"]
+    return Fault(pointer, detail)
+
+
+def _unknown_field(name: str, known: list[str]) -> str:
+    close = get_close_matches(name[:MAX_LOCATION_CHARACTERS], known, n=1)
+    return (
+        f"there is no such field; did you mean {close[0]!r}?" if close else f"there is no such field; the known ones are {', '.join(known)}"
+    )
+
+
+def _known_fields(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The fields of the model at this place of a request."""
+    for part in place:
+        if part in ENERGY_FORMS and model is EmissionsRequest:
+            model = ENERGY_FORMS[str(part)]
+        elif part == "intervals":
+            model = EnergyInterval
+    return list(model.model_fields)
+
+
+def _escape(part: str) -> str:
+    return part[:MAX_LOCATION_CHARACTERS].replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,75 @@
+"""What an operator can set: environment (`GRIDGRAM_*`) before file (`GRIDGRAM_CONFIG`, TOML) before default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from gridgram.errors import SettingsError
+
+PREFIX = "GRIDGRAM_"
+SQLITE = "sqlite:///"
+
+
+class Settings(BaseSettings):
+    """One field a setting; the variable is the field's name in capitals behind `GRIDGRAM_`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; loopback unless told otherwise.")
+    port: int = Field(8080, ge=0, le=65_535, description="TCP port to listen on; 0 takes a free one.")
+    store: str = Field(
+        "",
+        description="Where hours are kept: sqlite:///PATH. Default: gridgram/series.sqlite under the user's cache folder.",
+    )
+    memory_mib: int = Field(64, ge=1, le=65_536, description="Memory for hours that are kept ready to compute with. [MiB]")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe event that is logged.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the arguments of the command line first, then the environment, then the file; no .env file is looked for."""
+        del dotenv_settings, file_secret_settings
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        config = os.environ.get(f"{PREFIX}CONFIG")
+        return (*sources, TomlConfigSettingsSource(settings_cls, Path(config))) if config else sources
+
+    @property
+    def store_path(self) -> Path:
+        """The file that holds the series. Raises SettingsError for a kind of store that there is not."""
+        if not self.store:
+            return cache_folder() / "series.sqlite"
+        if not self.store.startswith(SQLITE) or self.store == SQLITE:
+            raise SettingsError(f"{PREFIX}STORE is {self.store!r}; write it like sqlite:////var/cache/gridgram/series.sqlite")
+        return Path(self.store.removeprefix(SQLITE)).expanduser()
+
+
+def cache_folder() -> Path:
+    """Gridgram's folder under the user's cache folder (XDG_CACHE_HOME, else ~/.cache)."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "gridgram"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; `overrides` come from the command line and count first. Raises SettingsError that names the variable."""
+    config = os.environ.get(f"{PREFIX}CONFIG")
+    if config and not Path(config).is_file():
+        raise SettingsError(f"{PREFIX}CONFIG names {config!r}, which is not a file")
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]  # checked by the model
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        raise SettingsError(f"{PREFIX}{name.upper()} is {first['input']!r}: {first['msg']}") from error
+    except ValueError as error:  # the TOML reader's own
+        raise SettingsError(f"{PREFIX}CONFIG names {config!r}, which is not TOML: {error}") from error

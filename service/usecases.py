@@ -1,0 +1,236 @@
+"""What Gridgram does, apart from how it is asked: HTTP, batch and command line all call these."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from gridgram.emissions import account, account_flat, flat_hours_worse_than, given_series, hour_columns, hours_worse_than
+from gridgram.errors import Fault, InvalidInput, NoData, UnknownLocation
+from gridgram.interval import MICROSECONDS_PER_HOUR, format_hour, hour_of, hour_start, months_between
+from gridgram.quality import QUALITIES, QUALITY_CODES, Quality, Scope, Signal
+from gridgram.series import FILE_PROVIDER
+from gridgram.zones import ZoneKind
+from providers.base import ProviderInfo
+from service.answers import (
+    emissions_answer,
+    equivalents_answer,
+    held_answer,
+    job_hours_answer,
+    locate_answer,
+    missing_spans,
+    offer_answer,
+    place_members,
+    provider_answer,
+    series_answer,
+    series_provenance,
+    zone_answer,
+)
+from service.limits import MAX_FAULTS
+from service.requests import EmissionsRequest, FlatEnergy, check_span, read_profile, read_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gridgram.emissions import Emissions
+    from gridgram.locations import Locator, Place
+    from gridgram.profile import EnergyProfile
+    from gridgram.series import IntensitySeries
+    from gridgram.zones import Zone, Zones
+    from service.answers import (
+        EmissionsAnswer,
+        LatestAnswer,
+        LocateAnswer,
+        ProvidersAnswer,
+        SeriesAnswer,
+        ZoneDetailAnswer,
+        ZonesAnswer,
+    )
+    from service.intensity import Intensity
+    from service.requests import LatestQuery, LocationQuery, SeriesQuery
+
+FILE_INFO = ProviderInfo(
+    name=FILE_PROVIDER,
+    title="A user's own hours",
+    offers=("history",),
+    signals=tuple(Signal),
+    scope=tuple(Scope),
+    needs_key=False,
+    licence="as the user's own terms say",
+    attribution="the imported file, named with every hour",
+    url="/docs",
+    detail="Hours that were put into the store with `gridgram import`; they outrank every other source.",
+)
+LATEST_HOURS = 24
+"""How far back the newest known hour is looked for; before that it says nothing about now."""
+THREADED_HOURS = 1_000
+"""From this many hours on an answer is written in a thread: it takes some milliseconds."""
+_KNOWN = QUALITY_CODES[Quality.ESTIMATED]
+
+
+def utc_now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A request that has been read: its model and its energy on the grid of hours."""
+
+    request: EmissionsRequest
+    profile: EnergyProfile
+
+
+@dataclass(slots=True)
+class Gridgram:
+    """All use cases, over the parts that `service.app` built."""
+
+    zones: Zones
+    locator: Locator
+    intensity: Intensity
+    now: Callable[[], datetime] = utc_now
+
+    def read_job(self, members: Any) -> Job:  # noqa: ANN401 - JSON of any shape, checked here
+        """Check the members of a job. Pure and without waiting, so it may run in a thread. Raises InvalidInput."""
+        request = read_request(EmissionsRequest, members, self.now())
+        if request.location is None and request.intensity_g_per_kwh is None:
+            raise InvalidInput([Fault("/location", "this field is required, unless intensity_g_per_kwh is given")])
+        return Job(request, read_profile(request))
+
+    async def emissions(self, job: Job) -> EmissionsAnswer:
+        """Turn one job into emissions. Raises UnknownLocation and NoData."""
+        request, profile = job.request, job.profile
+        place = None if request.location is None else self.locator.resolve(request.location)
+        signal = Signal(request.signal)
+        if place is not None and request.intensity_g_per_kwh is None and isinstance(request.energy, FlatEnergy) and not request.include:
+            emissions = await self._flat_emissions(place.zone, signal, job)
+            return emissions_answer(place, signal, profile, emissions, request.pue)
+        series = await self._job_series(place, signal, job)
+        if len(profile.hours) >= THREADED_HOURS:
+            return await asyncio.to_thread(_write_emissions, place, signal, job, series)
+        return _write_emissions(place, signal, job, series)
+
+    async def series(self, query: SeriesQuery) -> tuple[SeriesAnswer, IntensitySeries]:
+        """Hourly intensity of a span. Raises UnknownLocation, InvalidInput, and NoData when not one hour is held."""
+        check_span(query.start, query.end, "/end")
+        place = self.locator.resolve(query.location)
+        first_hour, end_hour = query.start // MICROSECONDS_PER_HOUR, -(-query.end // MICROSECONDS_PER_HOUR)
+        series = await self.intensity.read(place.zone.key, Signal(query.signal), first_hour, end_hour)
+        if not series.quality.any():
+            raise self._no_data(place.zone, series.signal, range(first_hour, end_hour), None)
+        if end_hour - first_hour >= THREADED_HOURS:
+            return await asyncio.to_thread(series_answer, place, series), series
+        return series_answer(place, series), series
+
+    async def latest(self, query: LatestQuery) -> LatestAnswer:
+        """The newest hour that a source told, if it lies within a day; else what is typical for the present hour."""
+        now = self.now()
+        place = self.locator.resolve(query.location)
+        present = hour_of(now)
+        series = await self.intensity.read(place.zone.key, Signal(query.signal), present - LATEST_HOURS, present + 1)
+        known = [index for index, quality in enumerate(series.quality.tolist()) if 0 < quality <= _KNOWN]
+        hour = present - LATEST_HOURS + known[-1] if known else present
+        newest = series.window(hour, hour + 1)
+        if not newest.quality[0]:
+            raise self._no_data(place.zone, series.signal, [hour], None)
+        return {
+            **place_members(place),
+            "signal": series.signal.value,
+            "start": format_hour(hour),
+            "end": format_hour(hour + 1),
+            "g_per_kwh": float(newest.g_per_kwh[0]),
+            "low": float(newest.low[0]),
+            "high": float(newest.high[0]),
+            "quality": QUALITIES[newest.quality[0] - 1].value,
+            "provider": newest.sources[newest.source[0]].provider,
+            "age_seconds": max(0.0, (now - hour_start(hour + 1)).total_seconds()),
+            "provenance": series_provenance(newest),
+        }
+
+    def locate(self, query: LocationQuery) -> LocateAnswer:
+        """The zone of a location. Raises UnknownLocation."""
+        return locate_answer(self.locator.resolve(query.location))
+
+    def all_zones(self) -> ZonesAnswer:
+        """All zones, and the signals that each can always answer."""
+        return {"zones": [zone_answer(zone, self._signals(zone)) for zone in self.zones]}
+
+    async def zone(self, key: str) -> ZoneDetailAnswer:
+        """One zone and what its signals are answered from. Raises UnknownLocation for a key that is no zone's."""
+        zone = self.zones.get(key.upper())
+        if zone is None:
+            place = self.locator.resolve(key)
+            raise UnknownLocation(key, f"{key[:60]!r} is a location, not the key of a zone.", (place.zone.key,))
+        offers = {signal.value: offer for signal in Signal if (offer := self.intensity.reference.offer(zone.key, signal))}
+        held = [held for held in await self.intensity.held() if held.zone == zone.key]
+        signals = sorted({*offers, *(entry.signal.value for entry in held)})
+        return {
+            **zone_answer(zone, signals),
+            "codes": {system: list(codes) for system, codes in zone.codes.items()},
+            "reference": {signal: offer_answer(offer) for signal, offer in offers.items()},
+            "held": [held_answer(entry) for entry in held],
+        }
+
+    def zone_of_hours(self, location: str) -> str:
+        """The key of the zone that a user's own hours are of. Raises UnknownLocation for a place that only lies in a zone.
+
+        Hours of Maharashtra (IN-MH) are not those of Western India (IN-WE), though a job in Maharashtra is answered from there.
+        """
+        place = self.locator.resolve(location)
+        is_the_zone = place.kind in {"zone", "code"} or (place.kind == "iso3166" and place.zone.kind is ZoneKind.COUNTRY)
+        if place.is_approximate or not is_the_zone:
+            reason = f"{location[:60]!r} lies in the zone {place.zone.key}, but hours are kept for whole zones."
+            raise UnknownLocation(location, reason, (place.zone.key,))
+        return place.zone.key
+
+    def providers(self) -> ProvidersAnswer:
+        """All sources of hours and whether they answer."""
+        return {
+            "providers": [
+                provider_answer(self.intensity.reference.INFO, is_away=False),
+                provider_answer(FILE_INFO, is_away=self.intensity.store_is_away),
+            ]
+        }
+
+    async def _job_series(self, place: Place | None, signal: Signal, job: Job) -> IntensitySeries:
+        request, profile = job.request, job.profile
+        if request.intensity_g_per_kwh is not None:
+            return given_series(profile, request.intensity_g_per_kwh, signal)
+        assert place is not None  # noqa: S101 - read_job refuses a job with neither
+        series = await self.intensity.read(place.zone.key, signal, profile.hours[0], profile.end_hour)
+        min_quality = Quality(request.min_quality)
+        if worse := hours_worse_than(min_quality, profile, series):
+            raise self._no_data(place.zone, signal, worse, min_quality)
+        return series
+
+    async def _flat_emissions(self, zone: Zone, signal: Signal, job: Job) -> Emissions:
+        profile = job.profile
+        chunks = await self.intensity.chunks(zone.key, signal, months_between(profile.hours[0], profile.end_hour))
+        min_quality = Quality(job.request.min_quality)
+        if worse := flat_hours_worse_than(min_quality, profile.start, profile.end, chunks):
+            raise self._no_data(zone, signal, worse, min_quality)
+        return account_flat(profile.start, profile.end, profile.total_kwh, chunks, job.request.pue)
+
+    def _no_data(self, zone: Zone, signal: Signal, hours: Sequence[int], min_quality: Quality | None) -> NoData:
+        spans = missing_spans(hours)
+        asked = f" at quality {min_quality.value} or better" if min_quality not in {None, Quality.ANNUAL} else ""
+        others = [other for other in self._signals(zone) if other != signal.value]
+        hint = f" Signals that can be answered: {', '.join(others)}." if not asked and others else ""
+        text = f"{zone.key} has no {signal.value} intensity{asked} for {len(hours)} of the hours, the first at {spans[0][0]}.{hint}"
+        return NoData(zone.key, text, hours_missing=len(hours), missing=spans[:MAX_FAULTS])
+
+    def _signals(self, zone: Zone) -> list[str]:
+        return [signal.value for signal in Signal if self.intensity.reference.offer(zone.key, signal)]
+
+
+def _write_emissions(place: Place | None, signal: Signal, job: Job, series: IntensitySeries) -> EmissionsAnswer:
+    request, profile = job.request, job.profile
+    emissions = account(profile, series, request.pue)
+    answer = emissions_answer(place, signal, profile, emissions, request.pue)
+    if "hours" in request.include:
+        answer["hours"] = job_hours_answer(hour_columns(profile, series, request.pue))
+    if "equivalents" in request.include:
+        answer["equivalents"] = equivalents_answer(emissions.emissions_g)
+    return answer
