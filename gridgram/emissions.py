@@ -57,7 +57,7 @@ class HourColumns:
 class Emissions:
     """What a job emitted. [kWh, gCO2e, gCO2e/kWh]
 
-    `intensity_g_per_kwh` is the mean that the job saw: weighed by its energy, or by its hours when it used none.
+    `intensity_g_per_kwh` is the mean that the job saw: weighed by its energy, or by time when it used none.
     """
 
     energy_kwh: float
@@ -96,6 +96,7 @@ def account(profile: EnergyProfile, series: IntensitySeries, pue: float = 1.0) -
     if MISSING_CODE in held.quality.tobytes():
         raise ValueError("the series misses hours of the profile")
     energy_kwh = profile.total_kwh
+    weights = profile.kwh if any(profile.kwh) else _durations(profile)
     if len(profile.kwh) < VECTOR_HOURS:
         grams, low, high = (sum(map(mul, profile.kwh, rate.tolist())) for rate in (held.g_per_kwh, held.low, held.high))
     else:
@@ -107,8 +108,8 @@ def account(profile: EnergyProfile, series: IntensitySeries, pue: float = 1.0) -
         emissions_g=grams * pue,
         emissions_low_g=low * pue,
         emissions_high_g=high * pue,
-        intensity_g_per_kwh=grams / energy_kwh if energy_kwh > 0 else float(held.g_per_kwh.mean()),
-        shares=_shares(profile.kwh if energy_kwh > 0 else [1.0] * len(profile.kwh), held),
+        intensity_g_per_kwh=grams / energy_kwh if weights is profile.kwh else float(np.average(held.g_per_kwh, weights=weights)),
+        shares=_shares(weights, held),
     )
 
 
@@ -188,6 +189,12 @@ def given_series(profile: EnergyProfile, g_per_kwh: float, signal: Signal) -> In
     )
     quality = np.full(hours, QUALITY_CODES[Quality.GIVEN], np.uint8)
     return IntensitySeries("", signal, first_hour, flat, flat, flat, quality, np.zeros(hours, np.uint8), (source,))
+
+
+def _durations(profile: EnergyProfile) -> list[float]:
+    """How long the job runs in each of its hours; where it has gaps, from its start to its end. [microseconds]"""
+    starts = (hour * MICROSECONDS_PER_HOUR for hour in profile.hours)
+    return [float(min(start + MICROSECONDS_PER_HOUR, profile.end) - max(start, profile.start)) for start in starts]
 
 
 def _select_hours(profile: EnergyProfile, series: IntensitySeries) -> IntensitySeries:

@@ -43,28 +43,29 @@ def parse_time(text: str) -> datetime:
         else:
             msg = f"{text[:40]!r} is not an RFC 3339 time; write it like 2022-03-11T00:00:00Z"
         raise ValueError(msg)
-    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    *numbers, fraction, offset = match.groups()
+    ahead = _read_offset(offset)
     try:
-        instant = datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour),
-            int(minute),
-            int(second or 0),
-            int((fraction or "0")[:6].ljust(6, "0")),
-            tzinfo=UTC,
-        )
-        if offset not in {"Z", "z"}:
-            minutes = int(offset[1:3]) * 60 + int(offset[4:6])
-            if minutes > _MAX_OFFSET_MINUTES or int(offset[4:6]) > 59:  # noqa: PLR2004 - minutes of an hour
-                msg = f"the offset {offset} does not exist; offsets lie between -14:00 and +14:00"
-                raise ValueError(msg)
-            instant -= timedelta(minutes=minutes if offset[0] == "+" else -minutes)
+        year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+        return datetime(year, month, day, hour, minute, second, int((fraction or "0")[:6].ljust(6, "0")), tzinfo=UTC) - ahead
     except OverflowError as error:
         msg = f"{text!r} lies outside the years that Gridgram knows"
         raise ValueError(msg) from error
-    return instant
+    except ValueError as error:
+        msg = f"{text!r} is no time that exists: {error}"
+        raise ValueError(msg) from error
+
+
+def _read_offset(offset: str) -> timedelta:
+    """How far ahead of UTC the offset is."""
+    if offset in {"Z", "z"}:
+        return timedelta()
+    hours, minutes = int(offset[1:3]), int(offset[4:6])
+    if hours * 60 + minutes > _MAX_OFFSET_MINUTES or minutes > 59:  # noqa: PLR2004 - minutes of an hour
+        msg = f"the offset {offset} does not exist; offsets lie between -14:00 and +14:00"
+        raise ValueError(msg)
+    ahead = timedelta(hours=hours, minutes=minutes)
+    return ahead if offset[0] == "+" else -ahead
 
 
 def _with_zulu(text: str) -> str:

@@ -45,7 +45,7 @@ NUMBERS_IN_A_POINT = 2
 MAX_LATITUDE = 90.0
 MAX_LONGITUDE = 180.0
 
-STATE_DETAIL = "The balancing authority is not known from a point, so the state stands in; a grid zone such as US-CAL-CISO can be asked for by its key."
+STATE_DETAIL = "The balancing authority is not known from a point, so the state stands in; a grid zone such as US-CAL-CISO goes by its key."
 OFFSHORE_DETAIL = "The point lies {distance_km:.1f} km off the zone's simplified shape, within the tolerance of coasts."
 
 

@@ -14,7 +14,7 @@ from gridgram.interval import EPOCH, Month, months_between
 from gridgram.quality import MISSING_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -175,6 +175,28 @@ def overlay(base: IntensitySeries, new: IntensitySeries) -> IntensitySeries:
             sources,
         ),
     )
+
+
+def joined(parts: Sequence[IntensitySeries]) -> IntensitySeries:
+    """Consecutive series of one zone and one signal as one, each source named once; past 255 sources, see `_bounded`."""
+    place: dict[Source, int] = {}
+    columns = []
+    for series in parts:
+        moved = [place.setdefault(source, len(place)) for source in series.sources] or [0]
+        columns.append(np.array(moved, np.int64)[series.source])
+    first = parts[0]
+    whole = IntensitySeries(
+        first.zone,
+        first.signal,
+        first.first_hour,
+        np.concatenate([series.g_per_kwh for series in parts]),
+        np.concatenate([series.low for series in parts]),
+        np.concatenate([series.high for series in parts]),
+        np.concatenate([series.quality for series in parts]),
+        np.concatenate(columns),
+        tuple(place),
+    )
+    return _with_used_sources(whole)
 
 
 def hours_changed(before: IntensitySeries, after: IntensitySeries) -> int:

@@ -75,11 +75,11 @@ class Shapes:
     @classmethod
     def load(cls) -> Shapes:
         """Read the file that ships with the package."""
-        import shapely  # noqa: PLC0415  # half of a cold start, and only points need it
+        import shapely  # noqa: PLC0415  # only points need it, and a cold start should not wait for it
 
         with resources.files("gridgram").joinpath("data", "shapes.npz").open("rb") as file, np.load(file, allow_pickle=False) as packed:
             regions = [Region(**region) for region in json.loads(packed["regions"].tobytes())]
-            degrees = np.cumsum(packed["deltas"], axis=1, dtype=np.int64).T / STEPS_PER_DEGREE
+            degrees = np.cumsum(packed["deltas"], axis=1, dtype=np.int32).T / STEPS_PER_DEGREE
             ring_sizes, ring_counts, owners = packed["ring_sizes"], packed["ring_counts"], packed["owners"]
         rings = shapely.linearrings(degrees, indices=np.repeat(np.arange(len(ring_sizes)), ring_sizes))
         polygons = shapely.polygons(rings, indices=np.repeat(np.arange(len(ring_counts)), ring_counts))
@@ -155,12 +155,14 @@ class _Corners:
         self._regions = regions
         self._owners = owners
         self._starts = np.cumsum(sizes) - sizes
-        self._corners = _on_sphere(degrees[:, 1], degrees[:, 0]).astype(np.float32)
+        narrow = degrees.astype(np.float32)
+        self._corners = _on_sphere(narrow[:, 1], narrow[:, 0])
 
     def nearest(self, latitude: float, longitude: float) -> list[tuple[str, float]]:
         """See `Shapes.nearest`."""
-        here = _on_sphere(np.float64(latitude), np.float64(longitude)).astype(np.float32)
-        closeness = np.maximum.reduceat(here @ self._corners, self._starts)
+        here = _on_sphere(np.float32(latitude), np.float32(longitude))
+        x, y, z = self._corners  # by hand: a product this narrow is slower in the linear algebra library
+        closeness = np.maximum.reduceat(here[0] * x + here[1] * y + here[2] * z, self._starts)
         found: dict[str, float] = {}
         for polygon in np.argsort(-closeness, kind="stable"):
             region = self._regions[self._owners[polygon]]
@@ -171,7 +173,7 @@ class _Corners:
         return list(found.items())
 
 
-def _on_sphere(latitude: NDArray[np.float64] | np.float64, longitude: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
+def _on_sphere(latitude: NDArray[np.float32] | np.float32, longitude: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
     """Points on the unit sphere, one a column, from degrees."""
     north, east = np.radians(latitude), np.radians(longitude)
     return np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)])

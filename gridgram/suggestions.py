@@ -20,7 +20,8 @@ MOST = 5
 LONGEST_ECHO = 60
 LONGEST_QUESTION = 64
 SHORTEST_WORD = 4
-TRANSPOSED = 2
+
+DIRECTIONS = {"NORTH", "SOUTH", "EAST", "WEST", "CENTRAL", "NORTHERN", "SOUTHERN", "EASTERN", "WESTERN"}
 
 # Codes that are common and mean something, though ISO 3166 does not assign them so.
 HABITS = {"UK": "GB", "EL": "GR", "ENGLAND": "GB", "GREAT BRITAIN": "GB", "AMERICA": "US", "USA": "US", "HOLLAND": "NL", "PRC": "CN"}
@@ -86,7 +87,9 @@ class Suggestions:
             return
         yield from self._compact.get(compact(question), ())
         yield from self._names.get(question, ())
-        yield from self._bare_regions.get(question, ())
+        if question in self._bare_regions:
+            yield from self._bare_regions[question]
+            return
         yield from self._key_typos.nearest(question)
         yield from self._bare_codes.get(question, ())
         yield from self._name_typos.nearest(question)
@@ -107,14 +110,16 @@ class _Typos:
 
     def nearest(self, question: str) -> list[str]:
         """The targets of near words, those with the longest common beginning first."""
+        letters = sorted(question)  # a swap keeps them; it is the likeliest slip
         near = {pair for form in _deletions(question) for pair in self._index.get(form, ()) if _is_one_edit(question, pair[0])}
-        return [target for _, target in sorted(near, key=lambda pair: (-_common(question, pair[0]), pair))]
+        return [target for _, target in sorted(near, key=lambda pair: (sorted(pair[0]) != letters, -_common(question, pair[0]), pair))]
 
 
 def fold(text: str) -> str:
     """Capitals without accents, marks and outer blanks."""
     letters = unicodedata.normalize("NFKD", text).upper()
-    return " ".join("".join(letter for letter in letters if letter.isprintable() and not unicodedata.combining(letter)).split())
+    kept = (letter for letter in letters[:LONGEST_QUESTION] if letter.isprintable() and not unicodedata.combining(letter))
+    return " ".join("".join(kept).split())
 
 
 def compact(text: str) -> str:
@@ -132,7 +137,7 @@ def _gather(pairs: Iterable[tuple[str, T]]) -> dict[str, tuple[T, ...]]:
 
 def _words(name: str) -> list[str]:
     split = "".join(letter if letter.isalnum() else " " for letter in name).split()
-    return [word for word in split if len(word) >= SHORTEST_WORD]
+    return [word for word in split if len(word) >= SHORTEST_WORD and word not in DIRECTIONS]
 
 
 def _deletions(word: str) -> Iterator[str]:
@@ -142,15 +147,19 @@ def _deletions(word: str) -> Iterator[str]:
 
 
 def _common(one: str, other: str) -> int:
-    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    """How many letters two words share at their beginning."""
+    most, place = min(len(one), len(other)), 0
+    while place < most and one[place] == other[place]:
+        place += 1
+    return place
 
 
 def _is_one_edit(one: str, other: str) -> bool:
+    """Is one word a single insertion, deletion, replacement or swap of neighbours away from the other?"""
     start = _common(one, other)
     left, right = one[start:], other[start:]
-    end = _common(left[::-1], right[::-1])
-    left, right = left[: len(left) - end], right[: len(right) - end]
-    return max(len(left), len(right)) <= 1 or (len(left) == TRANSPOSED and left == right[::-1])
+    shorter = left[1:] == right or left == right[1:] or left[1:] == right[1:]
+    return shorter or (left[:2] == right[1::-1] and left[2:] == right[2:])
 
 
 def _longest_prefix(start: str, rest: str, *tables: Mapping[str, str]) -> list[str]:

@@ -78,16 +78,22 @@ class MonthChunk:
 
     def integral(self, start: int, end: int) -> tuple[float, float, float]:
         """Intensity, low and high, each times the hours in [start, end), which must lie in the month. [microseconds -> gCO2e/kWh x h]"""
-        first_whole, first_part = self._place(start)
-        last_whole, last_part = self._place(end)
         series = self.series
+        origin = series.first_hour * MICROSECONDS_PER_HOUR
+        from_whole, to_whole = -(-(start - origin) // MICROSECONDS_PER_HOUR), (end - origin) // MICROSECONDS_PER_HOUR
+        first_part = (from_whole * MICROSECONDS_PER_HOUR - (start - origin)) / MICROSECONDS_PER_HOUR
+        last_part = ((end - origin) - to_whole * MICROSECONDS_PER_HOUR) / MICROSECONDS_PER_HOUR
+        inside_one = (end - start) / MICROSECONDS_PER_HOUR
 
         def over(running: NDArray[np.float64], column: NDArray[np.float64]) -> float:
-            total = float(running[last_whole] - running[first_whole])
+            if from_whole > to_whole:
+                return float(column[to_whole]) * inside_one
+            # Parts are added to the whole hours, never taken off: a difference of large sums would leave noise of a short span.
+            total = float(running[to_whole] - running[from_whole])
             if first_part:
-                total -= float(column[first_whole]) * first_part
+                total += float(column[from_whole - 1]) * first_part
             if last_part:
-                total += float(column[last_whole]) * last_part
+                total += float(column[to_whole]) * last_part
             return total
 
         return (
@@ -95,11 +101,6 @@ class MonthChunk:
             over(self.running_low, series.low),
             over(self.running_high, series.high),
         )
-
-    def _place(self, instant: int) -> tuple[int, float]:
-        """The hour of the month that holds the instant, and how much of that hour lies before it."""
-        whole, part = divmod(instant - self.series.first_hour * MICROSECONDS_PER_HOUR, MICROSECONDS_PER_HOUR)
-        return whole, part / MICROSECONDS_PER_HOUR
 
     def _running(self, column: NDArray[np.float64]) -> NDArray[np.float64]:
         present = np.where(self.series.quality != MISSING_CODE, column, 0.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
+from calendar import isleap
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
@@ -64,11 +65,16 @@ class YearlyMean:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """A typical year without its level: 12 months x 24 UTC hours, whose mean over a year is 1, and the years it was made of."""
+    """A typical year without its level: 12 months x 24 UTC hours, one after the other, and the years it was made of."""
 
     factors: NDArray[np.float64]
     years: str
     origin: Origin
+
+    def mean_of(self, days_in_february: int) -> float:
+        """The mean over a year, near 1; dividing by it keeps the yearly mean exactly, in leap years too."""
+        days = np.array([31, days_in_february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+        return float(self.factors.reshape(MONTHS_PER_YEAR, HOURS_PER_DAY).mean(axis=1) @ days / days.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +128,8 @@ class Bands:
         spread = self.level[mean.origin.is_hourly, signal, min(distance, longest)]
         if distance > longest:
             scale = math.sqrt(min(distance, 10) / longest)
-            spread = Spread(spread.below * scale, spread.above * scale)
-        return spread if year > mean.year else Spread(spread.above, spread.below)
+            return Spread(spread.below * scale, spread.above * scale)
+        return spread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +141,11 @@ class _Plan:
     means: tuple[YearlyMean, ...]
     shape: Shape | None
     prefix: str
+    shape_means: tuple[float, float]
+
+    def level(self, mean: YearlyMean, year: int) -> float:
+        """What the shape is multiplied with, 1 where there is none, so that the year comes out at the mean. [gCO2e/kWh]"""
+        return mean.g_per_kwh / self.shape_means[isleap(year)]
 
     def nearest(self, year: int) -> YearlyMean:
         return min(self.means, key=lambda mean: (abs(mean.year - year), mean.year))
@@ -217,7 +228,7 @@ class Reference:
             part = slice(int(begin), int(end))
             mean = plan.nearest(year)
             spread = self._spread(plan, signal, mean, year)
-            g_per_kwh[part] *= mean.g_per_kwh
+            g_per_kwh[part] *= plan.level(mean, year)
             low[part] = g_per_kwh[part] * math.exp(-spread.below)
             high[part] = g_per_kwh[part] * math.exp(spread.above)
             told = self._source(plan, signal, mean, is_other_year=mean.year != year)
@@ -235,14 +246,19 @@ class Reference:
 
     def _make_plan(self, zone: str, signal: Signal) -> _Plan | None:
         if (zone, signal) in self._means:
-            return _Plan(zone, zone, self._means[zone, signal], self._shapes.get((zone, signal)), "")
+            return self._planned(zone, zone, signal, "")
         known = self._zones.get(zone)
         if known is None or known.parent is None or (known.parent, signal) not in self._means:
             return None
         parent = self._zones.get(known.parent)
         name = parent.name if parent else known.parent
         prefix = f"Hours of the country {name}, which holds {zone}: "
-        return _Plan(zone, known.parent, self._means[known.parent, signal], self._shapes.get((known.parent, signal)), prefix)
+        return self._planned(zone, known.parent, signal, prefix)
+
+    def _planned(self, zone: str, mean_zone: str, signal: Signal, prefix: str) -> _Plan:
+        shape = self._shapes.get((mean_zone, signal))
+        shape_means = (shape.mean_of(28), shape.mean_of(29)) if shape else (1.0, 1.0)
+        return _Plan(zone, mean_zone, self._means[mean_zone, signal], shape, prefix, shape_means)
 
     def _spread(self, plan: _Plan, signal: Signal, mean: YearlyMean, year: int) -> Spread:
         bands = self._bands

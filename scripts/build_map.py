@@ -18,13 +18,15 @@ import sys
 import unicodedata
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
 
 DATA = Path(__file__).resolve().parents[1] / "gridgram" / "data"
 SMALLEST_RING = 4  # points, the first repeated as the last
@@ -79,14 +81,15 @@ RENAMED = {
 }
 IGNORED = {"Bouvet Island", "Svalbard", "Lord Howe Island", "Macquarie Island", "Paracel Islands"}
 
-NORTHERN_IRELAND = (
-    "Antrim|Ards|Armagh|Ballymena|Ballymoney|Banbridge|Belfast|Carrickfergus|Castlereagh|Coleraine|Craigavon|Derry|Down|Dungannon|Fermanagh|"
-    "Larne|Limavady|Lisburn|Magherafelt|Mid Ulster|Moyle|Newry and Mourne|Newtownabbey|North Down|Omagh|Strabane"
-).split("|")
+NORTHERN_IRELAND = """
+Antrim, Ards, Armagh, Ballymena, Ballymoney, Banbridge, Belfast, Carrickfergus, Castlereagh, Coleraine, Craigavon, Derry, Down,
+Dungannon, Fermanagh, Larne, Limavady, Lisburn, Magherafelt, Mid Ulster, Moyle, Newry and Mourne, Newtownabbey, North Down, Omagh,
+Strabane
+"""
 
 # Units that differ from the rest of a country which else answers as a whole. Natural Earth draws Crimea de facto in Russia.
 UNITS = {
-    "GB": dict.fromkeys(NORTHERN_IRELAND, "GB-NIR"),
+    "GB": dict.fromkeys(" ".join(NORTHERN_IRELAND.split()).split(", "), "GB-NIR"),
     "RU": {
         "Kaliningrad": "RU-KGD",
         "Sakhalin": "RU-SAK",
@@ -99,7 +102,7 @@ UNITS = {
 }
 
 # Islands and exclaves that differ, by box: west, south, east, north [degrees], and the ISO code that answers.
-BOXES = {
+BOXES: dict[str, list[tuple[tuple[float, float, float, float], str]]] = {
     "CL": [((-110, -34, -75.8, -26), "Islands of Chile")],
     "AU": [((158, -56, 160, -31), "Islands of Australia")],
     "EC": [((-93, -2, -88, 2), "EC-W")],
@@ -143,7 +146,7 @@ def read_topojson(path: Path, layer: str) -> Iterator[tuple[str, str, shapely.Ge
         yield unit.get("id", ""), unit["properties"].get("name", ""), areal(shape)
 
 
-def _polygon(rings: list[Any]) -> shapely.Geometry | None:
+def _polygon(rings: list[NDArray[np.float64]]) -> shapely.Geometry | None:
     """A valid polygon between 180 west and 180 east.
 
     Rings that quantisation has squashed are left out, and with its outer ring the whole polygon; so is Antarctica, which rings the pole.
@@ -152,11 +155,11 @@ def _polygon(rings: list[Any]) -> shapely.Geometry | None:
     if len(rings[0]) < SMALLEST_RING or abs(unwrapped[0][0, 0] - unwrapped[0][-1, 0]) > 1.0:
         return None
     shape = shapely.make_valid(shapely.Polygon(unwrapped[0], unwrapped[1:]))
-    turns = [shapely.transform(shape, lambda points, turn=turn: points + (turn, 0.0)) for turn in (-360.0, 0.0, 360.0)]
+    turns = [shapely.transform(shape, lambda points, turn=turn: np.add(points, (turn, 0.0))) for turn in (-360.0, 0.0, 360.0)]
     return shapely.union_all([shapely.intersection(turn, shapely.box(-180, -90, 180, 90)) for turn in turns])
 
 
-def _ring(indexes: list[int], arcs: list[Any]) -> Any:
+def _ring(indexes: list[int], arcs: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Join arcs into one ring; a negative index runs backwards, and the shared first point of each later arc is dropped."""
     pieces = [arcs[index] if index >= 0 else arcs[~index][::-1] for index in indexes]
     return np.concatenate([pieces[0], *[piece[1:] for piece in pieces[1:]]])
@@ -219,7 +222,7 @@ def subdivision_code(name: str, codes: Mapping[str, str], renamed: Mapping[str, 
         return renamed.get(name) or codes[letters(name)]
     holding = [code for spelling, code in codes.items() if letters(name) in spelling]
     if len(holding) != 1:
-        raise SystemExit(f"{name!r} is none, or several, of {sorted(codes.values())[0][:2]}")
+        raise SystemExit(f"{name!r} is none, or several, of {min(codes.values())[:2]}")
     return holding[0]
 
 
@@ -259,9 +262,13 @@ def simplified(units: list[tuple[Region, shapely.Geometry]], tolerance: float) -
 
 def pack(units: list[tuple[Region, shapely.Geometry]]) -> None:
     """Write regions and polygons: differences of whole steps along all rings, one after the other."""
-    regions, points, ring_sizes, ring_counts, owners = [], [], [], [], []
+    regions: list[dict[str, str]] = []
+    points: list[NDArray[np.float64]] = []
+    ring_sizes: list[int] = []
+    ring_counts: list[int] = []
+    owners: list[int] = []
     for region, shape in units:
-        polygons = shapely.get_parts(areal(shapely.make_valid(shape)))
+        polygons = shapely.get_parts(areal(shapely.set_precision(shapely.make_valid(shape), 1.0 / STEPS_PER_DEGREE)))
         for polygon in polygons:
             rings = [shapely.get_coordinates(ring) for ring in (polygon.exterior, *polygon.interiors)]
             points += rings

@@ -71,6 +71,7 @@ NEIGHBOUR_MONTH = 0.2
 SCALE = 10_000
 TAIL = 0.1
 MOST_COVERAGE = 0.84
+LEVEL_COVERAGE = 0.82
 CEILING_G_PER_KWH = 1100.0
 DISTANCES = (1, 2, 3)
 
@@ -431,24 +432,41 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, distance: int) -> Numbers
     return np.concatenate([part.to_numpy() for part in parts]) if parts else np.array([])
 
 
-def level_bands(signal: Signal, own: pd.DataFrame, lifecycle: pd.DataFrame, ember: pd.DataFrame) -> list[tuple[object, ...]]:
-    """How levels change over the years: of all countries, and of the zones with open hours, which are large and of one ruler.
+def typical_change(differences: Numbers) -> float:
+    """What four fifths of all changes stay within, up or down. [logarithms]"""
+    return float(np.quantile(np.abs(differences), 1 - 2 * TAIL))
 
-    For the latter Ember's years of the same countries are counted in, else the falling years 2017 to 2020 would be all there is and
-    the band would rule out a rise. Direct means change by more: by so much, Ember's life-cycle
-    means, which are all that countries have, are widened for them. `own` are the means of the signal, `lifecycle` those of that signal.
+
+def level_spreads(signal: Signal, zones: dict[str, Years], bands: dict[str, tuple[float, float]], ember: pd.DataFrame) -> list[float]:
+    """How far the level of a zone with open hours moves in 1, 2 and 3 years, up as well as down. [logarithms]
+
+    Changes of the zones' own means, and of Ember's means of the same countries, else the falling years 2017 to 2020 would be all
+    there is. Their size is then set so that shape x mean of a year so far off holds 82 % of the hours: an error of the level and
+    one of the hour seldom come at their worst together.
     """
-    rows: list[tuple[object, ...]] = []
-    peers = ember.reindex(sorted({zone[:2] for zone in own.index}))
-    below = above = 0.0
+    table = level_table(own_means(zones, signal, dict.fromkeys(zones, "")))
+    peers = ember.reindex(sorted({zone[:2] for zone in table.index}))
+    found: list[float] = []
     for distance in DISTANCES:
-        rows.append(("level-yearly", "", signal, distance, *spread(changes(ember, ember, distance))))
-        both = [changes(own, own, distance), changes(peers, peers, distance)]
-        scale = width(both[0]) / width(changes(lifecycle, lifecycle, distance))
-        low, high = spread(np.concatenate([both[0], both[1] * scale]))
-        below, above = max(below, low), max(above, high)  # what is not known of a near year is not known of a far one either
-        rows.append(("level-hourly", "", signal, distance, below, above))
-    return rows
+        change = typical_change(np.concatenate([changes(table, table, distance), changes(peers, peers, distance)]))
+        ratios = []
+        for zone, years in zones.items():
+            shape = shape_of(years.values())
+            for year, held in years.items():
+                for other in (year - distance, year + distance):
+                    if held.is_whole and other in years and years[other].is_whole:
+                        level = float(years[other].g_per_kwh.mean())
+                        with np.errstate(divide="ignore"):
+                            log = np.log(held.g_per_kwh[::7] / (level * shape[held.cells[::7]]))
+                        ratios.append((log, *bands[zone]))
+        scale = min(np.arange(0.05, 2.0, 0.01), key=lambda scale: abs(_share_inside(ratios, scale * change) - LEVEL_COVERAGE))
+        found.append(max(float(scale) * change, *found, 0.0))
+    return found
+
+
+def _share_inside(ratios: list[tuple[Numbers, float, float]], level: float) -> float:
+    inside = [(log >= -math.hypot(below, level)) & (log <= math.hypot(above, level)) for log, below, above in ratios]
+    return float(np.concatenate(inside).mean())
 
 
 def width(differences: Numbers) -> float:
@@ -526,15 +544,20 @@ def build(shared: Path, target: Path = TARGET) -> None:
     lifecycle_levels = level_table(own_means(years_of(hours, Signal.LIFECYCLE), Signal.LIFECYCLE, sources))
     for signal in SIGNALS:
         zones = years_of(hours, signal)
-        own = own_means(zones, signal, sources)
-        means += own
+        means += own_means(zones, signal, sources)
+        spreads = {}
         for zone, years in zones.items():
             keys.append(f"{zone} {signal} {sources[zone]} {min(years)}-{max(years)}")
             shapes.append(shape_of(years.values()))
             low, high = band_of(years)
-            bands.append(("shape", zone, signal, "", -math.log(low) if low > 0 else math.inf, math.log(high)))
+            spreads[zone] = (-math.log(low) if low > 0 else math.inf, math.log(high))
+            bands.append(("shape", zone, signal, "", *spreads[zone]))
         bands.append(("flat", "", signal, "", *flat_spread(zones)))
-        bands += level_bands(signal, level_table(own), lifecycle_levels, ember_levels)
+        for distance, change in zip(DISTANCES, level_spreads(signal, zones, spreads, ember_levels), strict=True):
+            bands.append(("level-hourly", "", signal, distance, change, change))
+    for distance in DISTANCES:
+        change = typical_change(changes(ember_levels, ember_levels, distance))
+        bands += [("level-yearly", "", signal, distance, change, change) for signal in SIGNALS]
     apart = source_spread(lifecycle_levels, ember_levels)
     bands.append(("source", "", "", "", apart, apart))
     bands.append(("parent", "", "", "", *parent_spread(yearly)))

@@ -157,12 +157,11 @@ SPLIT = "Grid zones divide {name}, so all of {country} stands in."
 ALONE = "{name}: a grid of its own without figures, so all of {country} stands in."
 ABSENT = "No grid zone is held for {name}, so all of {country} stands in."
 STAND_INS = {
-    SPLIT: "BR-RR CL-LL JP-18 JP-21 JP-22 JP-24 NO-30 NO-33 NO-34 NO-38 NO-39 NO-46 NO-50 "
-    "SE-AC SE-F SE-G SE-H SE-N SE-W SE-X",
+    SPLIT: "BR-RR CL-LL JP-18 JP-21 JP-22 JP-24 NO-30 NO-33 NO-34 NO-38 NO-39 NO-46 NO-50 SE-AC SE-F SE-G SE-H SE-N SE-W SE-X",
     ALONE: "AU-NT CA-NU CA-NT CA-YT CL-AI CL-MA ES-CN ES-CE ES-ML ES-GC ES-TF FR-20R FR-2A FR-2B IN-AN IN-LD MY-12 MY-13 MY-15 "
     "PT-20 PT-30 RU-CHU RU-KAM RU-MAG RU-SAK EC-W",
     "{name} joined the Brazilian grid only in September 2025, so all of {country} stands in.": "BR-RR",
-    "Since 2015 the grid of {name} has been run apart from the rest of Ukraine, so the figures of {country} may not hold there.": "UA-40 UA-43",
+    "The grid of {name} has been run apart from the rest of {country} since 2015: its figures may not hold there.": "UA-40 UA-43",
     "{name} is fed mostly from Sweden; {country}, whose statistics count it, stands in for it.": "FI-01",
 }
 
@@ -171,9 +170,17 @@ TERRITORIES = {
     **{f"US-{code}": code for code in ("AS", "GU", "MP", "PR", "UM", "VI")},
     **{f"CN-{code}": code for code in ("HK", "MO", "TW")},
     **{f"FR-{code}": code for code in ("BL", "MF", "NC", "PF", "PM", "TF", "WF")},
-    **{"FR-971": "GP", "FR-972": "MQ", "FR-973": "GF", "FR-974": "RE", "FR-976": "YT"},
+    "FR-971": "GP",
+    "FR-972": "MQ",
+    "FR-973": "GF",
+    "FR-974": "RE",
+    "FR-976": "YT",
     **{f"NL-{code}": code for code in ("AW", "CW", "SX")},
-    **{"NL-BQ1": "BQ", "NL-BQ2": "BQ", "NL-BQ3": "BQ", "NO-21": "SJ", "NO-22": "SJ"},
+    "NL-BQ1": "BQ",
+    "NL-BQ2": "BQ",
+    "NL-BQ3": "BQ",
+    "NO-21": "SJ",
+    "NO-22": "SJ",
 }
 
 # In force since 2024 and missing from the package of codes.
@@ -288,7 +295,16 @@ def zone_rows(shared: Path, iso: Path, world_atlas: Path) -> list[list[object]]:
     for code, name in yearly_countries(yearly, by_alpha3).items():
         if code not in rows:
             tail = [countries[code][1], "", "", "", WATTTIME_MORE.get(code, "")]
-            rows[code] = [code, COUNTRY_NAMES.get(code, name), code, "country", timezones[code], "", *(CENTRES.get(code) or centres[code]), *tail]
+            rows[code] = [
+                code,
+                COUNTRY_NAMES.get(code, name),
+                code,
+                "country",
+                timezones[code],
+                "",
+                *(CENTRES.get(code) or centres[code]),
+                *tail,
+            ]
     for code, name in yearly_subdivisions(shared, yearly).items():
         rows[code] = subdivision_row(code, name, subdivisions[code[:2]][code])
     return [rows[key] for key in sorted(rows)]
@@ -387,7 +403,7 @@ def cloud_note(row: Row) -> str:
     if other:
         return f"Sources disagree on the zone: Electricity Maps places the region in {row['zone']}, the GSF table in {other[1]}."
     if row["zone"] == "CN":
-        return "The region is known to lie in China, whose grid as a whole stands in; a province such as CN-BJ can be asked for by its code."
+        return "The region lies in China, whose grid as a whole stands in; its province, such as CN-BJ, can be asked for by code."
     if not row["zone"]:
         return "No source names its zone: it is not a public region."
     if "only in the GSF table" in row["note"]:
@@ -399,14 +415,14 @@ def main() -> None:
     """Write the four tables."""
     shared, iso, world_atlas = map(Path, sys.argv[1:4])
     zones = zone_rows(shared, iso, world_atlas)
-    header = "key name country kind timezone parent latitude longitude iso3 eia entsoe nem watttime".split()
+    header = ["key", "name", "country", "kind", "timezone", "parent", "latitude", "longitude", "iso3", "eia", "entsoe", "nem", "watttime"]
     write("zones.csv", header, zones)
     names = {str(row[0]): str(row[1]) for row in zones}
     countries = country_rows(iso, set(names))
     write("countries.csv", ["code", "iso3", "numeric", "name", "zone", "detail"], countries)
     by_country = {row[0]: row[4] for row in countries}
     write("subdivisions.csv", ["code", "name", "zone", "detail"], subdivision_rows(iso, names, by_country))
-    header = "provider region name country latitude longitude zone status note".split()
+    header = ["provider", "region", "name", "country", "latitude", "longitude", "zone", "status", "note"]
     write("cloud_regions.csv", header, cloud_rows(shared))
 
 

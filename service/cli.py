@@ -7,6 +7,8 @@ are not held at the quality asked for; 4 the store or the settings cannot be use
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import sys
 from contextlib import contextmanager
 from enum import IntEnum, StrEnum
@@ -19,7 +21,7 @@ import typer
 from gridgram.errors import Fault, GridgramError, InputError, InvalidInput, NoData, UnknownLocation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from service.answers import EmissionsAnswer, SeriesAnswer
     from service.settings import Settings
@@ -100,18 +102,19 @@ def serve(
 
 @app.command()
 def emissions(
+    context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="A JSON request as for POST /v1/emissions; - reads standard input.")] = None,
     location: Annotated[str | None, typer.Option(help="Where the job ran: FR, US-CA, aws:eu-west-3 ...")] = None,
     start: Annotated[str | None, typer.Option(help="RFC 3339 with an offset, like 2024-03-11T00:00:00Z.")] = None,
     end: Annotated[str | None, typer.Option(help="End of the job, with --total-kwh.")] = None,
-    total_kwh: Annotated[float | None, typer.Option(help="Energy from --start to --end. [kWh]")] = None,
-    kwh: Annotated[str | None, typer.Option(help="Energy of each --step, with commas between: 1.2,0.8. [kWh]")] = None,
-    power_w: Annotated[str | None, typer.Option(help="Mean power of each --step, with commas between. [W]")] = None,
-    step: Annotated[str, typer.Option(help="Length of a step of --kwh or --power-w.")] = "PT1H",
+    total_kwh: Annotated[float | None, typer.Option(help="Energy from --start to --end, in kWh.")] = None,
+    kwh: Annotated[str | None, typer.Option(help="Energy of each --step in kWh, with commas between: 1.2,0.8.")] = None,
+    power_w: Annotated[str | None, typer.Option(help="Mean power of each --step in W, with commas between.")] = None,
+    step: Annotated[str | None, typer.Option(help="Length of a step of --kwh or --power-w; default PT1H.")] = None,
     pue: Annotated[float, typer.Option(help="Facility energy / computer energy.")] = 1.0,
     signal: SignalOption = SignalChoice.LIFECYCLE,
     min_quality: Annotated[str, typer.Option(help="The worst quality of an hour that is accepted.")] = "annual",
-    intensity_g_per_kwh: Annotated[float | None, typer.Option(help="A flat intensity in place of the grid. [gCO2e/kWh]")] = None,
+    intensity_g_per_kwh: Annotated[float | None, typer.Option(help="A flat intensity in place of the grid, in gCO2e/kWh.")] = None,
     hours: Annotated[bool, typer.Option("--hours", help="Add the hours.")] = False,
     equivalents: Annotated[bool, typer.Option("--equivalents", help="Add equivalents.")] = False,
     is_json: Json = False,
@@ -119,6 +122,7 @@ def emissions(
     """Turn one job's energy into emissions. Needs no running service."""
     with _errors(is_json=is_json):
         if file is not None:
+            _refuse_flags_beside_file(context)
             members = _read_request(file)
         else:
             energy = _energy(start=start, end=end, total_kwh=total_kwh, kwh=kwh, power_w=power_w, step=step)
@@ -151,6 +155,8 @@ def intensity(
     """Print the hourly intensity of a place."""
     chosen = output_format or (FormatChoice.JSON if is_json else None)
     with _errors(is_json=is_json):
+        if is_json and chosen is not FormatChoice.JSON:
+            raise InvalidInput([Fault("--format", "--json asks for another format; leave one of the two out")])
         from service.formats import write_series  # noqa: PLC0415
         from service.requests import SeriesQuery, read_request  # noqa: PLC0415
 
@@ -162,7 +168,7 @@ def intensity(
 
         answer, written = _run(work)
         if chosen:
-            sys.stdout.buffer.write(written + (b"\n" if chosen is FormatChoice.JSON else b""))
+            typer.echo(written, nl=chosen is FormatChoice.JSON)
         else:
             from service.tables import print_series  # noqa: PLC0415
 
@@ -216,7 +222,7 @@ def import_hours(
     is_json: Json = False,
 ) -> None:
     """Put a user's own hours into the store, where they outrank all other sources."""
-    from service.importing import import_file  # noqa: PLC0415
+    from service.importing.run import import_file  # noqa: PLC0415
 
     with _errors(is_json=is_json):
         names = _column_names(columns)
@@ -251,7 +257,7 @@ def openapi() -> None:
     """Print the HTTP contract."""
     from service.openapi import openapi_yaml  # noqa: PLC0415 - only this command needs it
 
-    sys.stdout.write(openapi_yaml())
+    typer.echo(openapi_yaml(), nl=False)
 
 
 def _settings(**overrides: object) -> Settings:
@@ -269,7 +275,7 @@ def _build(settings: Settings) -> Gridgram:
 def _run(work: Any) -> Any:  # noqa: ANN401 - whatever the use case answers
     async def main() -> Any:  # noqa: ANN401 - as above
         settings = _settings()
-        _log_quietly()
+        _log_for_people()
         gridgram = _build(settings)
         try:
             return await work(gridgram)
@@ -279,18 +285,31 @@ def _run(work: Any) -> Any:  # noqa: ANN401 - whatever the use case answers
     return asyncio.run(main())
 
 
+def _refuse_flags_beside_file(context: typer.Context) -> None:
+    """Raise InvalidInput for a flag that the file would silently overrule."""
+    sources = {name: context.get_parameter_source(name) for name in context.params if name not in {"file", "is_json"}}
+    flags = [f"--{name.replace('_', '-')}" for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if flags:
+        raise InvalidInput([Fault(flag, "the file holds the whole request; write it there, or leave the file out") for flag in flags])
+
+
 def _read_request(file: Path) -> Any:  # noqa: ANN401 - JSON of any shape, checked by the use case
-    from service.body import parse_json  # noqa: PLC0415
+    from service.body import BodyTooLarge, parse_json  # noqa: PLC0415
+    from service.limits import MAX_BODY_BYTES  # noqa: PLC0415
 
     try:
-        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise InvalidInput([Fault(str(file), f"this file cannot be read: {error.strerror}")]) from error
+        with open(sys.stdin.fileno() if str(file) == "-" else file, "rb", closefd=str(file) != "-") as stream:  # noqa: PTH123 - a descriptor too
+            body = stream.read(MAX_BODY_BYTES + 1)
+    except (OSError, AttributeError) as error:  # standard input is None when it was closed
+        reason = error.strerror if isinstance(error, OSError) else "it is closed"
+        raise InvalidInput([Fault(str(file), f"this file cannot be read: {reason}")]) from error
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"{file} is longer than {MAX_BODY_BYTES} bytes; split it")
     return parse_json(body)
 
 
 def _energy(
-    *, start: str | None, end: str | None, total_kwh: float | None, kwh: str | None, power_w: str | None, step: str
+    *, start: str | None, end: str | None, total_kwh: float | None, kwh: str | None, power_w: str | None, step: str | None
 ) -> dict[str, Any]:
     """Gather the flags into one of the forms of `energy`. Raises InvalidInput when they are none or several of them."""
     forms = {"--total-kwh": total_kwh, "--kwh": kwh, "--power-w": power_w}
@@ -298,11 +317,13 @@ def _energy(
     if len(given) != 1 or start is None:
         raise InvalidInput([Fault("", "give --start and one of --total-kwh (with --end), --kwh or --power-w; or a JSON file")])
     if total_kwh is not None:
+        if step is not None:
+            raise InvalidInput([Fault("--step", "--total-kwh is spread evenly; leave --step out")])
         return {"start": start, "total_kwh": total_kwh} | ({"end": end} if end is not None else {})
     if end is not None:
         raise InvalidInput([Fault("--end", f"the end of {given[0]} follows from --step; leave --end out")])
     name = "kwh" if kwh is not None else "power_w"
-    return {"start": start, "step": step, name: _numbers(given[0], kwh or power_w or "")}
+    return {"start": start, "step": step or "PT1H", name: _numbers(given[0], kwh or power_w or "")}
 
 
 def _numbers(flag: str, text: str) -> list[float]:
@@ -328,7 +349,8 @@ def _errors(*, is_json: bool) -> Iterator[None]:
         if is_json:
             from service.problems import problem_of  # noqa: PLC0415 - only for machines
 
-            sys.stderr.write(orjson.dumps(problem_of(error)).decode() + "\n")
+            # A name on the command line need not be UTF-8, which orjson refuses.
+            typer.echo(json.dumps(problem_of(error), ensure_ascii=False).encode("utf-8", "replace"), err=True)
             raise typer.Exit(_exit_code(error)) from error
         if isinstance(error, InvalidInput):
             for fault in error.faults:
@@ -349,7 +371,7 @@ def _fail(text: str, code: Exit) -> None:
 
 
 def _print_json(answer: Any) -> None:  # noqa: ANN401 - any answer
-    sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    typer.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
 
 
 def _log_json(settings: Settings) -> None:
@@ -358,7 +380,18 @@ def _log_json(settings: Settings) -> None:
     log_json(settings.log_level)
 
 
-def _log_quietly() -> None:
-    from service.logs import log_json  # noqa: PLC0415 - as above
+def _log_for_people() -> None:
+    """Let warnings, such as of a store that cannot be read, be one line each on standard error."""
+    import structlog  # noqa: PLC0415 - as above
 
-    log_json("error")
+    structlog.configure(
+        processors=[_warning_line],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _warning_line(_logger: object, _method: str, event: Mapping[str, Any]) -> str:
+    facts = ", ".join(f"{name}: {fact}" for name, fact in event.items() if name != "event")
+    return f"gridgram: warning {event['event']} ({facts})"

@@ -9,12 +9,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
 import structlog
 
 from gridgram.errors import StoreError
 from gridgram.interval import Month, months_between
-from gridgram.series import IntensitySeries, Source, overlay
+from gridgram.series import joined, overlay
 from gridgram.sums import MonthChunk
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from cache.contract import Held, SeriesStore
     from cache.memory import ChunkMemory
     from gridgram.quality import Signal
+    from gridgram.series import IntensitySeries
     from providers.reference import Reference
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ class Intensity:
         chunks = await self.chunks(zone, signal, months_between(first_hour, end_hour))
         if len(chunks) == 1:
             return chunks[0].series.window(first_hour, end_hour)
-        return _join([chunk.series for chunk in chunks]).window(first_hour, end_hour)
+        return joined([chunk.series for chunk in chunks]).window(first_hour, end_hour)
 
     async def chunks(self, zone: str, signal: Signal, months: Sequence[Month]) -> list[MonthChunk]:
         """The months, each whole, from memory where they are there and not outdated."""
@@ -101,23 +101,3 @@ class Intensity:
         if not self.store_is_away:
             log.warning("store.away", detail=str(error))
         self.store_is_away = True
-
-
-def _join(months: Sequence[IntensitySeries]) -> IntensitySeries:
-    """Consecutive series as one, each source named once."""
-    place: dict[Source, int] = {}
-    columns = []
-    for series in months:
-        moved = [place.setdefault(source, len(place)) for source in series.sources] or [0]
-        columns.append(np.array(moved, np.uint8)[series.source])
-    return IntensitySeries(
-        months[0].zone,
-        months[0].signal,
-        months[0].first_hour,
-        np.concatenate([series.g_per_kwh for series in months]),
-        np.concatenate([series.low for series in months]),
-        np.concatenate([series.high for series in months]),
-        np.concatenate([series.quality for series in months]),
-        np.concatenate(columns),
-        tuple(place),
-    )

@@ -6,13 +6,24 @@ Unknown fields, lax conversions (a string or `true` for a number), NaN and negat
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, StringConstraints, Tag, ValidationError, ValidationInfo
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic import WithJsonSchema as JsonSchema
 
 from gridgram.errors import Fault, InvalidInput
-from gridgram.interval import check_range, parse_duration, parse_time, to_microseconds
+from gridgram.interval import check_range, from_microseconds, parse_duration, parse_time, to_microseconds
 from gridgram.profile import EnergyProfile, flat_profile, interval_profile, power_profile, stepped_profile
 from service.limits import (
     MAX_ENERGY_KWH,
@@ -36,8 +47,11 @@ MIN_STEP = 1_000_000
 def _read_time(text: object, info: ValidationInfo) -> int:
     if not isinstance(text, str):
         raise ValueError("a time is a string, like 2022-03-11T00:00:00Z")  # noqa: TRY004 - pydantic gathers ValueErrors only
-    now: datetime = cast("dict[str, datetime]", info.context)["now"]
-    return to_microseconds(check_range(parse_time(text), now))
+    return to_microseconds(check_range(parse_time(text), _now(info)))
+
+
+def _now(info: ValidationInfo) -> datetime:
+    return cast("dict[str, datetime]", info.context)["now"]
 
 
 def _read_duration(text: object) -> int:
@@ -81,16 +95,33 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
-class SteppedEnergy(Request):
-    """Consecutive steps of equal length, each with its energy."""
+class Steps(Request):
+    """Consecutive steps of equal length."""
 
     start: Time
     step: Duration
+
+    def check_end(self, steps: int, info: ValidationInfo) -> None:
+        """Raise ValueError when so many steps are too long or end too late; before they are laid on hours, which costs memory."""
+        end = self.start + self.step * steps
+        if fault := _span_fault(self.start, end):
+            raise ValueError(fault)
+        check_range(from_microseconds(end), _now(info))
+
+
+class SteppedEnergy(Steps):
+    """Consecutive steps of equal length, each with its energy."""
+
     kwh: Annotated[list[Kwh], Field(min_length=1, max_length=MAX_POINTS, description="Energy of each step. [kWh]")]
 
     def profile(self) -> EnergyProfile:
         """Lay the steps on the hours."""
         return stepped_profile(self.start, self.step, self.kwh)
+
+    @model_validator(mode="after")
+    def _ends_in_time(self, info: ValidationInfo) -> Self:
+        self.check_end(len(self.kwh), info)
+        return self
 
 
 class FlatEnergy(Request):
@@ -123,16 +154,19 @@ class IntervalEnergy(Request):
         return interval_profile([(interval.start, interval.end, interval.kwh) for interval in self.intervals])
 
 
-class PowerEnergy(Request):
+class PowerEnergy(Steps):
     """Consecutive steps of equal length, each with its mean power."""
 
-    start: Time
-    step: Duration
     power_w: Annotated[list[Watt], Field(min_length=1, max_length=MAX_POINTS, description="Mean power of each step. [W]")]
 
     def profile(self) -> EnergyProfile:
         """Turn power into energy and lay it on the hours."""
         return power_profile(self.start, self.step, self.power_w)
+
+    @model_validator(mode="after")
+    def _ends_in_time(self, info: ValidationInfo) -> Self:
+        self.check_end(len(self.power_w), info)
+        return self
 
 
 ENERGY_FORMS: dict[str, type[SteppedEnergy | FlatEnergy | IntervalEnergy | PowerEnergy]] = {
@@ -235,11 +269,17 @@ def read_profile(request: EmissionsRequest) -> EnergyProfile:
 
 def check_span(start: int, end: int, pointer: str) -> None:
     """Raise InvalidInput for a span that is empty, runs backwards or is longer than a request may ask for."""
+    if fault := _span_fault(start, end):
+        raise InvalidInput([Fault(pointer, fault)])
+
+
+def _span_fault(start: int, end: int) -> str:
     if end <= start:
-        raise InvalidInput([Fault(pointer, "the end is not after the start")])
+        return "the end is not after the start"
     if end - start > MAX_SPAN_DAYS * MICROSECONDS_PER_DAY:
         days = (end - start) / MICROSECONDS_PER_DAY
-        raise InvalidInput([Fault(pointer, f"the span is {days:.1f} days long; one request covers at most {MAX_SPAN_DAYS}: split it")])
+        return f"the span is {days:.1f} days long; one request covers at most {MAX_SPAN_DAYS}: split it"
+    return ""
 
 
 def _faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:

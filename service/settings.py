@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -18,9 +19,9 @@ SQLITE = "sqlite:///"
 class Settings(BaseSettings):
     """One field a setting; the variable is the field's name in capitals behind `GRIDGRAM_`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address to listen on; loopback unless told otherwise.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; loopback unless told otherwise.")
     port: int = Field(8080, ge=0, le=65_535, description="TCP port to listen on; 0 takes a free one.")
     store: str = Field(
         "",
@@ -51,13 +52,19 @@ class Settings(BaseSettings):
             return cache_folder() / "series.sqlite"
         if not self.store.startswith(SQLITE) or self.store == SQLITE:
             raise SettingsError(f"{PREFIX}STORE is {self.store!r}; write it like sqlite:////var/cache/gridgram/series.sqlite")
-        return Path(self.store.removeprefix(SQLITE)).expanduser()
+        return _at_home(Path(self.store.removeprefix(SQLITE)))
 
 
 def cache_folder() -> Path:
     """Gridgram's folder under the user's cache folder (XDG_CACHE_HOME, else ~/.cache)."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "gridgram"
+    return _at_home(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")) / "gridgram"
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # a user without a home folder, as in many containers
+        raise SettingsError(f"{PREFIX}STORE is needed, as {str(path)!r} names no home folder: {error}") from error
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -70,6 +77,11 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "extra_forbidden":
+            close = get_close_matches(name, Settings.model_fields, n=1) or list(Settings.model_fields)
+            raise SettingsError(f"{PREFIX}CONFIG names {config!r}, where {name!r} is no setting; try {', '.join(close)}") from error
         raise SettingsError(f"{PREFIX}{name.upper()} is {first['input']!r}: {first['msg']}") from error
     except ValueError as error:  # the TOML reader's own
         raise SettingsError(f"{PREFIX}CONFIG names {config!r}, which is not TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{PREFIX}CONFIG names {config!r}, which cannot be read: {error.strerror}") from error

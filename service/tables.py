@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from service.answers import EmissionsAnswer, EnergyProvenanceAnswer, LocateAnswer, SeriesAnswer, ZoneDetailAnswer, ZonesAnswer
-    from service.importing import ImportReport
+    from service.importing.run import ImportReport
 
 GRAMS_PER_KG = 1_000.0
 GRAMS_PER_TONNE = 1_000_000.0
+WIDE = 1_000
 NUMBERS = frozenset({"kWh", "g/kWh", "low", "high", "g CO2e"})
 
 
@@ -27,7 +28,8 @@ def mass(grams: float) -> str:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    """A console that cuts no number short: the terminal wraps what is too long for it."""
+    return Console(highlight=False, soft_wrap=True, width=WIDE)
 
 
 def _table(*headings: str) -> Table:

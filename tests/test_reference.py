@@ -47,7 +47,11 @@ BLOOM = {
     "IN-WE": 617.18,
     "ZA": 719.55,
 }
-NO_SOLAR_TO_JUDGE = {"BA", "EE", "FI", "IE", "LV", "ME", "MK", "NO", "RS", "SE"}
+NO_SOLAR_TO_JUDGE = {"BA", "EE", "FI", "IE", "LV", "ME", "MK", "NO", "RS", "SE"}  # none or below a thousandth
+NOT_SOLAR = {
+    "US-NY-NYIS",  # as much by night as by day
+    "NL",  # nearly all of it stopped being reported in February 2019, which is when the years used begin
+}
 LEAST_SOLAR_SHARE = 0.001
 STORED_SUN_MINUTES = {"ES": 25}  # a third of it comes from solar heat, part of that stored and delivered at night
 
@@ -91,7 +95,7 @@ def test_every_hour_of_every_zone_is_whole_and_inside_its_own_band(reference: Re
             assert series.sources == ()
             continue
         assert series.is_complete
-        assert (0 <= series.low).all()
+        assert (series.low >= 0).all()
         assert (series.low <= series.g_per_kwh).all()
         assert (series.g_per_kwh <= series.high).all()
         assert np.isfinite(series.high).all()
@@ -115,18 +119,20 @@ def test_the_mean_of_a_whole_year_is_the_yearly_mean(reference: Reference, signa
 
             series = reference.series(zone, signal, hour(year), hour(year + 1))
 
-            assert series.g_per_kwh.mean() == pytest.approx(mean, rel=1e-3), (zone, year)
+            assert series.g_per_kwh.mean() == pytest.approx(mean, rel=1e-9), (zone, year)
 
 
 def test_an_hour_is_shape_times_the_mean_of_its_year(reference: Reference) -> None:
-    shape = reference._shapes["FR", Signal.LIFECYCLE].factors
+    shape = reference._shapes["FR", Signal.LIFECYCLE]
+    common, leap = shape.factors / shape.mean_of(28), shape.factors / shape.mean_of(29)
     mean = {held.year: held.g_per_kwh for held in reference._means["FR", Signal.LIFECYCLE]}
 
     series = reference.series("FR", Signal.LIFECYCLE, hour(2019, 12, 31, 22), hour(2020, 1, 1, 2))
 
     assert series.g_per_kwh == pytest.approx(
-        [mean[2019] * shape[11 * 24 + 22], mean[2019] * shape[11 * 24 + 23], mean[2020] * shape[0], mean[2020] * shape[1]]
+        [mean[2019] * common[11 * 24 + 22], mean[2019] * common[11 * 24 + 23], mean[2020] * leap[0], mean[2020] * leap[1]]
     )
+    assert shape.factors[0] == pytest.approx(leap[0], rel=2e-3)
     assert [source.detail.split(" (")[0] for source in series.sources] == ["Yearly mean of 2019", "Yearly mean of 2020"]
     assert list(series.source) == [0, 0, 1, 1]
     assert set(series.quality) == {QUALITY_CODES[Quality.TYPICAL]}
@@ -274,15 +280,6 @@ def test_log_odds_keep_a_coal_grid_below_the_ceiling() -> None:
     assert combined([Spread(3, 0), Spread(4, 1)]) == Spread(5, 1)
 
 
-def test_a_band_looks_back_as_wide_down_as_it_looks_forward_up(reference: Reference) -> None:
-    mean: YearlyMean = reference._means["FR", Signal.LIFECYCLE][0]
-
-    forward = reference._bands.of_distance(mean, Signal.LIFECYCLE, mean.year + 1)
-    back = reference._bands.of_distance(mean, Signal.LIFECYCLE, mean.year - 1)
-
-    assert (forward.below, forward.above) == (back.above, back.below)
-
-
 def test_a_month_takes_at_most_a_tenth_of_a_millisecond(reference: Reference) -> None:
     best = math.inf
     for _ in range(200):
@@ -370,7 +367,7 @@ def solar_minutes(builder: ModuleType, zones: Zones, slip_hours: int = 0) -> dic
         energy = mix[[str(fuel) for fuel in builder.FUELS]].clip(lower=0).fillna(0)
         for zone, rows in mix.groupby("zone").groups.items():
             solar = energy.loc[rows, "solar"].to_numpy(np.float64)
-            if solar.sum() < LEAST_SOLAR_SHARE * energy.loc[rows].to_numpy(np.float64).sum():
+            if zone in NOT_SOLAR or solar.sum() < LEAST_SOLAR_SHARE * energy.loc[rows].to_numpy(np.float64).sum():
                 continue
             stamps = mix.loc[rows, "utc"].dt
             angle = 2 * np.pi * (stamps.day_of_year.to_numpy() - 81) / 364
@@ -388,7 +385,7 @@ def off_noon(minutes: dict[str, float]) -> set[str]:
 def test_solar_power_centres_within_40_minutes_of_solar_noon(builder: ModuleType, zones: Zones) -> None:
     minutes = solar_minutes(builder, zones)
 
-    assert len(minutes) == 39 - len(NO_SOLAR_TO_JUDGE)
+    assert len(minutes) == 39 - len(NO_SOLAR_TO_JUDGE | NOT_SOLAR)
     assert not NO_SOLAR_TO_JUDGE & set(minutes)
     assert off_noon(minutes) == set()
     assert all(abs(late) <= 40 for late in minutes.values())
@@ -432,16 +429,15 @@ def test_bands_hold_as_many_when_the_mean_is_of_another_year(
     reference: Reference, hours: pd.DataFrame, signal: Signal, distance: int
 ) -> None:
     """Each mean of open hours answers for the hours of the years so far from it, later and earlier ones."""
+    frames = dict(iter(hours.groupby(["zone", "year"])))
     found = []
     for (zone, kind), means in reference._means.items():
-        own = {mean.year: mean for mean in means if mean.origin.is_hourly}
-        if kind is signal:
-            for year, mean in own.items():
-                frame = hours[(hours["zone"] == zone) & hours["year"].isin([year - distance, year + distance]) & hours["year"].isin(own)]
-                if len(frame):
-                    found += list(coverage(with_means(reference, {(zone, kind): (mean,)}), frame, signal))
+        own = {mean.year: mean for mean in means if mean.origin.is_hourly and kind is signal}
+        for year, mean in own.items():
+            for other in {year - distance, year + distance} & set(own):
+                found += list(coverage(with_means(reference, {(zone, kind): (mean,)}), frames[zone, other], signal))
 
-    assert 0.75 <= share(found) <= 0.86
+    assert 0.75 <= share(found) <= 0.85
 
 
 @pytest.mark.parametrize("signal", SIGNALS)

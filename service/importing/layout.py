@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from gridgram.quality import Scope, Signal
-from service.import_faults import refused, shown
+from service.importing.faults import refused, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from service.import_faults import refused
+from service.importing.faults import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from service.import_faults import Faults
+    from service.importing.faults import Faults
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 PARQUET_MAGIC: Final = b"PAR1"
@@ -104,7 +104,8 @@ class CsvFile:
 
     def _split_at_once(self, text: bytes, first: int, count: int, places: list[int], faults: Faults) -> Block | None:
         """Split by pyarrow; None unless every line is surely one row."""
-        if b"\0" in text or not _is_utf8(text):
+        quotes = text.count(b'"')
+        if b"\0" in text or quotes % 2 or not _is_utf8(text):
             return None
         import pyarrow as pa  # noqa: PLC0415 - heavy
         from pyarrow import csv as arrow_csv  # noqa: PLC0415 - heavy
@@ -112,7 +113,7 @@ class CsvFile:
         bad: list[tuple[int, int]] = []
 
         def skip(row: Any) -> str:  # noqa: ANN401 - pyarrow ships no types
-            bad.append((row.number, row.actual_columns))
+            bad.append((row.number, row.actual_columns if row.text.strip() else 0))
             return "skip"
 
         names = [str(place) for place in range(len(self.header))]
@@ -130,10 +131,11 @@ class CsvFile:
             )
         except pa.ArrowInvalid:
             return None
-        if table.num_rows + len(bad) != count:
+        if table.num_rows + len(bad) != count or (bad and quotes):
             return None
         for number, columns in bad:
-            faults.add(first + number - 1, "", self._width_fault(columns))
+            if columns:
+                faults.add(first + number - 1, "", self._width_fault(columns))
         rows = np.ones(count, np.bool_)
         rows[[number - 1 for number, _ in bad]] = False
         cells = {self.header[place]: table.column(str(place)).combine_chunks() for place in places}

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from gridgram.quality import Scope
 from gridgram.series import FILE_PROVIDER, IntensitySeries, Source
-from service.import_cells import SCOPES, SIGNALS, UNSTATED_SCOPE, CellReader, Rows
-from service.import_csv import MAX_INFLATED_BYTES, PARQUET_MAGIC, CsvFile, open_source
-from service.import_faults import Faults, refused
-from service.import_hours import MonthPieces, joined, to_hours
-from service.import_layout import find_layout
-from service.import_parquet import ParquetFile
+from service.importing.cells import SCOPES, SIGNALS, CellReader, Rows
+from service.importing.csv_file import MAX_INFLATED_BYTES, PARQUET_MAGIC, CsvFile, open_source
+from service.importing.faults import Faults, refused
+from service.importing.hours import MonthPieces, joined, to_hours
+from service.importing.layout import find_layout
+from service.importing.parquet_file import ParquetFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,15 +124,15 @@ def read_series_file(  # noqa: PLR0913 - each is one choice of the caller
 
 
 def _sources(path: Path, now: datetime, scope: Scope | None, *, is_portal: bool) -> dict[tuple[Signal, int], Source]:
-    """The source for each signal and scope code. A scope that nobody stated is filed as consumption, and its detail says so."""
+    """The source for each signal and scope code. `scope` holds where the row states none."""
     licence = PORTAL_LICENCE if is_portal else OWN_LICENCE
     attribution = f"Electricity Maps ({path.name})" if is_portal else path.name
     stated = "Hours imported from the user's own file."
-    unstated = "Hours imported from the user's own file, which does not state its scope: it is filed as consumption."
+    unstated = f"{stated} The file does not say whether they count production or consumption."
     sources = {}
     for signal in SIGNALS:
-        for code, named in enumerate((*SCOPES, scope)):
-            detail = unstated if code == UNSTATED_SCOPE and scope is None else stated
-            filed = named or Scope.CONSUMPTION
+        for code, named in enumerate(SCOPES):
+            filed = scope if named is Scope.UNSTATED and scope is not None else named
+            detail = unstated if filed is Scope.UNSTATED else stated
             sources[signal, code] = Source(FILE_PROVIDER, signal, filed, licence, attribution, now, detail)
     return sources

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from service.import_csv import MAX_COLUMNS, MAX_INFLATED_BYTES, MAX_ROWS, Block
-from service.import_faults import refused
+from service.importing.csv_file import MAX_COLUMNS, MAX_INFLATED_BYTES, MAX_ROWS, Block
+from service.importing.faults import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from service.import_faults import Faults
+    from service.importing.faults import Faults
 
 MAX_ROW_GROUPS: Final = 100_000
 MAX_FOOTER_BYTES: Final = 64 << 20
@@ -32,13 +33,15 @@ class ParquetFile:
 
         self._name = path.name
         self._errors = (pa.ArrowException, OSError, MemoryError, ValueError, KeyError)
+        self._open = partial(
+            parquet.ParquetFile,
+            path,
+            thrift_string_size_limit=MAX_FOOTER_BYTES,
+            thrift_container_size_limit=1_000_000,
+        )
         self._check_footer(path)
         try:
-            self._file = parquet.ParquetFile(
-                path,
-                thrift_string_size_limit=MAX_FOOTER_BYTES,
-                thrift_container_size_limit=1_000_000,
-            )
+            self._file = self._open()
             self.header: list[str] = list(self._file.schema_arrow.names)
         except self._errors as error:
             raise refused("file", f"{self._name} is not a sound Parquet file: {error}") from error
@@ -47,9 +50,15 @@ class ParquetFile:
     def blocks(self, columns: Sequence[str], faults: Faults) -> Iterator[Block]:  # noqa: ARG002 - its rows are all whole
         """The rows, with the columns asked for, in batches. Raises InvalidInput where the file is damaged."""
         first = 1
+        kinds = {name: self._file.schema_arrow.field(name).type for name in columns}
+        # Words stay a dictionary: a long one that a million rows point at is held once.
+        words = [name for name, kind in kinds.items() if str(kind) in {"string", "large_string"}]
         try:
-            with self._file:
-                for batch in self._file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns)):
+            with self._file, self._open(read_dictionary=words) as file:
+                for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns)):
+                    batch.validate(full=True)  # reading alone does not look whether the text is UTF-8
+                    for name in words:
+                        batch.column(name).dictionary.validate(full=True)
                     lines = np.arange(first, first + batch.num_rows)
                     first += batch.num_rows
                     yield Block(lines, {name: batch.column(name) for name in columns})

@@ -13,13 +13,13 @@ import numpy as np
 
 from gridgram.interval import format_hour
 from gridgram.series import IntensitySeries, Source
-from service.import_cells import SIGNALS, Rows
+from service.importing.cells import SIGNALS, Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gridgram.quality import Signal
-    from service.import_faults import Faults
+    from service.importing.faults import Faults
 
 STEPS_MINUTES: Final = (5, 10, 15, 20, 30, 60)
 

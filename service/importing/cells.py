@@ -1,20 +1,20 @@
 """From the cells of a block to checked rows: zone, minute, signal, scope, quality and numbers, column by column.
 
-A bad cell makes its row a fault, never another row. Texts and Arrow types are both understood.
+A bad cell makes its row a fault, never another row.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from gridgram.errors import UnknownLocation
 from gridgram.interval import EARLIEST, HORIZON, check_range, format_time, from_microseconds, parse_time, to_microseconds
 from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
-from service.import_faults import refused, shown
+from service.importing.arrow import distinct, floats, instants, is_empty, text_of
+from service.importing.faults import refused, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from service.import_csv import Block
-    from service.import_faults import Faults
-    from service.import_layout import Layout
+    from service.importing.csv_file import Block
+    from service.importing.faults import Faults
+    from service.importing.layout import Layout
 
 MAX_G_PER_KWH: Final = 5_000.0
 """More than twice the worst plant; past it the unit is wrong."""
@@ -34,15 +34,11 @@ STEP_MICROSECONDS: Final = 300_000_000
 
 SIGNALS: Final = tuple(Signal)
 SCOPES: Final = tuple(Scope)
-UNSTATED_SCOPE: Final = len(SCOPES)
+UNSTATED_SCOPE: Final = SCOPES.index(Scope.UNSTATED)
 IMPORTED_QUALITIES: Final = (Quality.MEASURED, Quality.PRELIMINARY, Quality.ESTIMATED, Quality.FORECAST)
 """What a file may claim. Given numbers belong to a request; typical and annual hours are what Gridgram falls back to by itself."""
 
 _MICROSECONDS_PER_MINUTE: Final = 60_000_000
-_STAMP: Final = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?"
-_ZONED: Final = _STAMP + r"(?:Z|[+-](?:0\d|1[0-3]):[0-5]\d)$"
-_NAIVE: Final = _STAMP + "$"
-_NUMBER: Final = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?$"
 _ESTIMATED: Final = {"true": Quality.ESTIMATED, "false": Quality.MEASURED}
 
 
@@ -104,20 +100,20 @@ class CellReader:
 
     def _zone(self, block: Block, good: NDArray[np.bool_]) -> NDArray[np.int32]:
         column = self._layout.columns["zone"]
-        names, place = _distinct(block.cells[column], column)
+        names, place = distinct(block.cells[column], column)
         codes = np.array([self._place_of(name) for name in names] or [-1], np.int32)[place]
         self._faults.add_where(
             good & (codes < 0),
             block.lines,
             column,
-            lambda row: self._unknown.get(_text(names[place[row]]), "the zone is missing"),
+            lambda row: self._unknown.get(text_of(names[place[row]]), "the zone is missing"),
         )
         good &= codes >= 0
         return codes
 
     def _place_of(self, name: str | None) -> int:
         """The number of the zone that this text names, -1 for none; each text is resolved once."""
-        text = _text(name)
+        text = text_of(name)
         if text in self._zone_places:
             return self._zone_places[text]
         if not text or text in self._unknown:
@@ -140,7 +136,7 @@ class CellReader:
     def _start(self, block: Block, good: NDArray[np.bool_]) -> NDArray[np.int64]:
         column = self._layout.columns["start"]
         cells = block.cells[column]
-        microseconds, known = _microseconds(cells, column, assume_utc=self._assume_utc)
+        microseconds, known = instants(cells, column, assume_utc=self._assume_utc)
         self._faults.add_where(good & ~known, block.lines, column, lambda row: self._time_fault(cells[row].as_py()))
         good &= known
         inside = (microseconds >= to_microseconds(EARLIEST)) & (microseconds <= to_microseconds(self._now + HORIZON))
@@ -206,8 +202,8 @@ class CellReader:
         column = self._layout.columns.get(ours)
         if column is None:
             return np.full(len(good), default, np.uint8)
-        names, place = _distinct(block.cells[column], column)
-        found = [words.get(text.lower(), -1) if (text := _text(name)) else default for name in names]
+        names, place = distinct(block.cells[column], column)
+        found = [words.get(text.lower(), -1) if (text := text_of(name)) else default for name in names]
         codes = np.array(found or [default], np.int16)[place]
         self._faults.add_where(
             good & (codes < 0),
@@ -221,9 +217,9 @@ class CellReader:
     def _numbers(self, block: Block, column: str, good: NDArray[np.bool_]) -> NDArray[np.float64]:
         """The intensities of a column; a cell that is none is a fault, an empty one in the portal's file only a hole."""
         cells = block.cells[column]
-        numbers, known = _floats(cells, column)
+        numbers, known = floats(cells, column)
         if self._layout.is_portal:
-            good &= known | ~_is_empty(cells)
+            good &= known | ~is_empty(cells)
         sound = known & np.isfinite(numbers) & (numbers >= 0) & (numbers <= MAX_G_PER_KWH)
         self._faults.add_where(good & ~sound, block.lines, column, lambda row: _number_fault(cells[row].as_py(), numbers[row]))
         good &= sound
@@ -241,7 +237,7 @@ class CellReader:
         for ours in ends:
             name = self._layout.columns.get(ours)
             if name is not None:
-                empty = _is_empty(block.cells[name])
+                empty = is_empty(block.cells[name])
                 stated = good & ~empty
                 read = self._numbers(block, name, stated)
                 good &= stated | empty
@@ -260,124 +256,3 @@ def _number_fault(cell: object, number: float) -> str:
     if np.isfinite(number) and number > MAX_G_PER_KWH:
         return f"{shown(cell)} is more than {MAX_G_PER_KWH:g} g/kWh; is its unit another one?"
     return f"{shown(cell)} is not a finite decimal number in g/kWh"
-
-
-def _text(cell: object) -> str:
-    return "" if cell is None else str(cell).strip()
-
-
-def _distinct(cells: Any, column: str) -> tuple[list[Any], NDArray[np.int64]]:  # noqa: ANN401 - pyarrow ships no types
-    """The distinct cells of a column of words, and for each row its place among them. InvalidInput for another type."""
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-    from pyarrow import compute  # noqa: PLC0415 - heavy
-
-    if pa.types.is_dictionary(cells.type):
-        kind = cells.type.value_type
-    else:
-        kind, cells = cells.type, cells.dictionary_encode()
-    if not (_is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
-        raise refused(f"column {column}", f"is of type {kind} and should be text")
-    words = [("true" if word else "false") if isinstance(word, bool) else word for word in cells.dictionary.to_pylist()]
-    place = compute.fill_null(cells.indices.cast(pa.int64()), len(words)).to_numpy(zero_copy_only=False)
-    return [*words, None], place
-
-
-def _is_text(kind: Any) -> bool:  # noqa: ANN401 - pyarrow ships no types
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _is_empty(cells: Any) -> NDArray[np.bool_]:  # noqa: ANN401 - pyarrow ships no types
-    from pyarrow import compute  # noqa: PLC0415 - heavy
-
-    empty = compute.is_null(cells)
-    if _is_text(cells.type):
-        empty = compute.or_(empty, compute.fill_null(compute.equal(compute.utf8_trim_whitespace(cells), ""), True))
-    found: NDArray[np.bool_] = empty.to_numpy(zero_copy_only=False)
-    return found
-
-
-def _floats(cells: Any, column: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:  # noqa: ANN401 - pyarrow ships no types
-    """The numbers of a column as float64, and which cells are numbers at all."""
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-    from pyarrow import compute  # noqa: PLC0415 - heavy
-
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.dictionary_decode()
-    kind = cells.type
-    if _is_text(kind):
-        try:
-            numbers = cells.cast(pa.float64())
-        except pa.ArrowInvalid:
-            trimmed = compute.utf8_trim_whitespace(cells)
-            is_number = compute.match_substring_regex(trimmed, _NUMBER)
-            numbers = compute.if_else(is_number, trimmed, None).cast(pa.float64())
-    elif pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
-        numbers = cells.cast(pa.float64(), safe=False)
-    else:
-        raise refused(f"column {column}", f"is of type {kind} and should be a number in g/kWh")
-    known: NDArray[np.bool_] = numbers.is_valid().to_numpy(zero_copy_only=False)
-    values = compute.fill_null(numbers, np.nan).to_numpy(zero_copy_only=False)
-    return values + 0.0, known
-
-
-def _microseconds(
-    cells: Any,  # noqa: ANN401 - pyarrow ships no types
-    column: str,
-    *,
-    assume_utc: bool,
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The instants of a column in microseconds since 1970, and which cells are instants at all."""
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.dictionary_decode()
-    kind = cells.type
-    if pa.types.is_timestamp(kind):
-        if kind.tz is None and not assume_utc:
-            return np.zeros(len(cells), np.int64), np.zeros(len(cells), np.bool_)
-        return _scaled(cells, kind.unit)
-    if not _is_text(kind):
-        raise refused(f"column {column}", f"is of type {kind} and should be a timestamp or RFC 3339 text")
-    words = cells.dictionary_encode()
-    instants, known = _parsed(words.dictionary, assume_utc=assume_utc)
-    place = words.indices.fill_null(len(instants)).to_numpy(zero_copy_only=False)
-    return np.append(instants, 0)[place], np.append(known, False)[place]
-
-
-def _scaled(cells: Any, unit: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:  # noqa: ANN401 - pyarrow ships no types
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-
-    known = cells.is_valid().to_numpy(zero_copy_only=False)
-    ticks = cells.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    if unit == "ns":
-        return ticks // 1000 + (ticks % 1000 != 0), known
-    factor = {"s": 1_000_000, "ms": 1_000, "us": 1}[unit]
-    bound = (1 << 62) // factor
-    return np.clip(ticks, -bound, bound) * factor, known
-
-
-def _parsed(words: Any, *, assume_utc: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:  # noqa: ANN401 - pyarrow ships no types
-    """Instants from distinct texts: all at once where they are written alike, else one by one."""
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-    from pyarrow import compute  # noqa: PLC0415 - heavy
-
-    for pattern, zone in ((_ZONED, "UTC"), (_NAIVE, None)):
-        if (zone or assume_utc) and len(words) and compute.all(compute.match_substring_regex(words, pattern)).as_py():
-            try:
-                return _scaled(words.cast(pa.timestamp("us", zone)), "us")
-            except pa.ArrowInvalid:
-                break
-    instants = np.zeros(len(words), np.int64)
-    known = np.zeros(len(words), np.bool_)
-    for place, word in enumerate(words.to_pylist()):
-        text = (word or "").strip().replace(" ", "T", 1)
-        if assume_utc and re.fullmatch(_NAIVE, text, re.ASCII):
-            text += "Z"
-        try:
-            instants[place] = to_microseconds(parse_time(text))
-        except ValueError:
-            continue
-        known[place] = True
-    return instants, known

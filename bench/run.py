@@ -1,0 +1,139 @@
+"""The speed table: whole processes on this machine, ours beside a yardstick in the same run, medians of several rounds.
+
+make bench, or python bench/run.py [ROUNDS]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import timeit
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gridgram import emissions
+from gridgram.interval import MICROSECONDS_PER_HOUR
+from gridgram.profile import stepped_profile
+from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
+from gridgram.series import IntensitySeries, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).resolve().parent
+GRIDGRAM = [sys.executable, "-c", "from service.cli import app; app()"]
+SECONDS, CONNECTIONS = 2.0, 32
+JOB = {"location": "FR", "energy": {"start": "2024-03-11T00:00:00Z", "step": "PT1H", "kwh": [1.2] * 24}}
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], port: int, cache: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process, from its first answer until it is told to stop."""
+    environment = os.environ | {"XDG_CACHE_HOME": cache}
+    process = subprocess.Popen(command, env=environment, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.005)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def loaded(port: int, body: bytes) -> dict[str, float]:
+    """One round of load from another process."""
+    command = [sys.executable, str(HERE / "load.py"), str(port), "/v1/emissions", str(SECONDS), str(CONNECTIONS)]
+    measured: dict[str, float] = json.loads(subprocess.run(command, input=body, capture_output=True, check=True).stdout)
+    return measured
+
+
+def http_table(rounds: int, cache: str) -> None:
+    """POST /v1/emissions against a handler that reads the same body and returns the same bytes, in turn."""
+    for include in (["hours"], []):
+        body = json.dumps({**JOB, "include": include}).encode()
+        ours, theirs = free_port(), free_port()
+        with running([*GRIDGRAM, "serve", "--port", str(ours)], ours, cache):
+            request = urllib.request.Request(f"http://127.0.0.1:{ours}/v1/emissions", body, {"Content-Type": "application/json"})  # noqa: S310 - loopback
+            answer = urllib.request.urlopen(request).read()  # noqa: S310 - loopback
+            kept = Path(cache) / "answer.json"
+            kept.write_bytes(answer)
+            with running([sys.executable, str(HERE / "baseline.py"), str(theirs), str(kept)], theirs, cache):
+                pairs = [(loaded(ours, body), loaded(theirs, body)) for _ in range(rounds)]
+        ratio = statistics.median(mine["rps"] / other["rps"] for mine, other in pairs)
+        rps, p99 = (statistics.median(mine[name] for mine, _ in pairs) for name in ("rps", "p99_ms"))
+        print(
+            f"POST /v1/emissions, 24 h, include {include}: {rps:,.0f} requests/s, p99 {p99:.2f} ms, {ratio:.2f} of a handler that "
+            f"returns the same {len(answer):,} bytes (median of {rounds} pairs, {CONNECTIONS} connections)"
+        )
+
+
+def start_table(rounds: int, cache: str) -> None:
+    """How long it takes to the first answer, and what that needs."""
+    cold, ready, resident = [], [], []
+    command = [*GRIDGRAM, "emissions", "--location", "FR", "--start", "2024-03-11T00:00:00Z", "--kwh", "1.2,0.8"]
+    environment = os.environ | {"XDG_CACHE_HOME": cache}
+    for _ in range(rounds):
+        started = time.perf_counter()
+        subprocess.run(command, env=environment, cwd=HERE.parent, capture_output=True, check=True)
+        cold.append(time.perf_counter() - started)
+        port = free_port()
+        started = time.perf_counter()
+        with running([*GRIDGRAM, "serve", "--port", str(port)], port, cache) as process:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz").read()  # noqa: S310 - loopback
+            ready.append(time.perf_counter() - started)
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak = re.search(r"VmHWM:\s+(\d+)", status)
+            resident.append(int(peak[1]) / 1024 if peak else float("nan"))
+    print(f"gridgram emissions, cold: {statistics.median(cold):.2f} s")
+    print(f"service ready: {statistics.median(ready):.2f} s, {statistics.median(resident):.0f} MiB resident at most")
+
+
+def account_table() -> None:
+    """One job's arithmetic, plain Python against numpy: where VECTOR_HOURS belongs."""
+    hours = 9_000
+    flat = np.full(hours, 100.0)
+    source = Source("bench", Signal.LIFECYCLE, Scope.PRODUCTION, "", "")
+    quality = np.full(hours, QUALITY_CODES[Quality.MEASURED], np.uint8)
+    series = IntensitySeries("FR", Signal.LIFECYCLE, 456_789, flat, flat, flat, quality, np.zeros(hours, np.uint8), (source,))
+    kept = emissions.VECTOR_HOURS
+    for length in (24, 48, 96, 8_760):
+        profile = stepped_profile(456_789 * MICROSECONDS_PER_HOUR, MICROSECONDS_PER_HOUR, [1.5] * length)
+        microseconds = []
+        for threshold in (10**9, 0):
+            emissions.VECTOR_HOURS = threshold
+            runs = max(20, 20_000 // length)
+            best = min(timeit.repeat(lambda: emissions.account(profile, series, 1.2), number=runs, repeat=5))  # noqa: B023 - used at once
+            microseconds.append(1e6 * best / runs)
+        print(f"account, {length:,} hours: plain {microseconds[0]:,.1f} us, numpy {microseconds[1]:,.1f} us")
+    emissions.VECTOR_HOURS = kept
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    with tempfile.TemporaryDirectory() as folder:
+        account_table()
+        start_table(count, folder)
+        http_table(count, folder)
