@@ -71,10 +71,10 @@ class Emissions:
     @property
     def coverage(self) -> dict[Quality, float]:
         """The share of the energy by quality, best first."""
-        by_quality = Counter[Quality]()
-        for part in self.shares:
-            by_quality[part.quality] += part.share  # type: ignore[assignment]  # a Counter adds floats as well as ints
-        return {quality: by_quality[quality] for quality in QUALITIES if quality in by_quality}
+        share_by_quality: dict[Quality, float] = {}
+        for part in self.shares:  # best quality first
+            share_by_quality[part.quality] = share_by_quality.get(part.quality, 0.0) + part.share
+        return share_by_quality
 
 
 def hours_worse_than(min_quality: Quality, profile: EnergyProfile, series: IntensitySeries) -> list[int]:

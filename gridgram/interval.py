@@ -80,6 +80,7 @@ _DURATION = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def parse_duration(text: str) -> int:
     """Read an ISO 8601 duration of fixed length, such as PT1H, PT5M or P1DT12H. [microseconds]
 

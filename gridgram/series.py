@@ -77,6 +77,8 @@ class IntensitySeries:
 
     def window(self, first_hour: int, end_hour: int) -> IntensitySeries:
         """The hours [first_hour, end_hour) of this series, which must hold them all; the arrays are views."""
+        if first_hour == self.first_hour and end_hour == self.end_hour:
+            return self
         if first_hour < self.first_hour or end_hour > self.end_hour:
             msg = f"hours {first_hour} to {end_hour} are not all inside {self.first_hour} to {self.end_hour}"
             raise ValueError(msg)

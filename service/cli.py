@@ -298,7 +298,7 @@ def _read_request(file: Path) -> Any:  # noqa: ANN401 - JSON of any shape, check
     from service.limits import MAX_BODY_BYTES  # noqa: PLC0415
 
     try:
-        with open(sys.stdin.fileno() if str(file) == "-" else file, "rb", closefd=str(file) != "-") as stream:  # noqa: PTH123 - a descriptor too
+        with open(sys.stdin.fileno() if str(file) == "-" else file, "rb", closefd=str(file) != "-") as stream:
             body = stream.read(MAX_BODY_BYTES + 1)
     except (OSError, AttributeError) as error:  # standard input is None when it was closed
         reason = error.strerror if isinstance(error, OSError) else "it is closed"
