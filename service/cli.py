@@ -1,12 +1,13 @@
 """The command line: the same use cases as the HTTP API, with a table for people and JSON for machines.
 
 Exit codes: 0 all went well; 1 some rows of an import had faults (the rest was kept); 2 the input is wrong or names no zone; 3 the hours
-are not held at the quality asked for; 4 the store or the settings cannot be used.
+are not held at the quality asked for; 4 the store, the settings or the output cannot be used.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import sys
@@ -31,7 +32,7 @@ app = typer.Typer(
     help="Carbon intensity of electricity by the hour, and the emissions of what used it.",
     epilog=(
         "Exit codes: 0 well; 1 some rows had faults, the rest was kept; 2 wrong input; 3 no hours at the quality asked for; "
-        "4 store or settings unusable."
+        "4 store, settings or output unusable."
     ),
     no_args_is_help=True,
     add_completion=True,
@@ -201,7 +202,7 @@ def locate(location: LocationArgument, is_json: Json = False) -> None:
         from service.requests import LocationQuery, read_request  # noqa: PLC0415
 
         async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - a JSON answer
-            return gridgram.locate(read_request(LocationQuery, {"location": location}, gridgram.now()))
+            return await gridgram.locate(read_request(LocationQuery, {"location": location}, gridgram.now()))
 
         answer = _run(work)
         if is_json:
@@ -357,6 +358,10 @@ def _errors(*, is_json: bool) -> Iterator[None]:
                 typer.echo(f"gridgram: {fault.pointer}{': ' if fault.pointer else ''}{fault.detail}", err=True)
             raise typer.Exit(_exit_code(error)) from error
         _fail(str(error), _exit_code(error))
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader has gone; typer ends without a word
+            raise
+        _fail(f"input or output failed: {error}", Exit.UNUSABLE)
 
 
 def _exit_code(error: GridgramError) -> Exit:

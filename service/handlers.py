@@ -93,7 +93,7 @@ async def zone(request: web.Request) -> web.Response:
 
 async def locate(request: web.Request) -> web.Response:
     """Answer GET /v1/locate."""
-    answer = request.app[GRIDGRAM].locate(_query(request, LocationQuery))
+    answer = await request.app[GRIDGRAM].locate(_query(request, LocationQuery))
     return _cached(request, orjson.dumps(answer), "application/json", STATIC_MAX_AGE_SECONDS)
 
 

@@ -102,7 +102,7 @@ class Gridgram:
     async def emissions(self, job: Job) -> EmissionsAnswer:
         """Turn one job into emissions. Raises UnknownLocation and NoData."""
         request, profile = job.request, job.profile
-        place = None if request.location is None else self.locator.resolve(request.location)
+        place = None if request.location is None else await self._place(request.location)
         signal = Signal(request.signal)
         if place is not None and request.intensity_g_per_kwh is None and isinstance(request.energy, FlatEnergy) and not request.include:
             emissions = await self._flat_emissions(place.zone, signal, job)
@@ -115,7 +115,7 @@ class Gridgram:
     async def series(self, query: SeriesQuery) -> tuple[SeriesAnswer, IntensitySeries]:
         """Hourly intensity of a span. Raises UnknownLocation, InvalidInput, and NoData when not one hour is held."""
         check_span(query.start, query.end, "/end")
-        place = self.locator.resolve(query.location)
+        place = await self._place(query.location)
         first_hour, end_hour = query.start // MICROSECONDS_PER_HOUR, -(-query.end // MICROSECONDS_PER_HOUR)
         series = await self.intensity.read(place.zone.key, Signal(query.signal), first_hour, end_hour)
         if not series.quality.any():
@@ -127,7 +127,7 @@ class Gridgram:
     async def latest(self, query: LatestQuery) -> LatestAnswer:
         """The newest hour that a source told, if it lies within a day; else what is typical for the present hour."""
         now = self.now()
-        place = self.locator.resolve(query.location)
+        place = await self._place(query.location)
         present = hour_of(now)
         series = await self.intensity.read(place.zone.key, Signal(query.signal), present - LATEST_HOURS, present + 1)
         known = [index for index, quality in enumerate(series.quality.tolist()) if 0 < quality <= _KNOWN]
@@ -149,9 +149,9 @@ class Gridgram:
             "provenance": series_provenance(newest),
         }
 
-    def locate(self, query: LocationQuery) -> LocateAnswer:
+    async def locate(self, query: LocationQuery) -> LocateAnswer:
         """The zone of a location. Raises UnknownLocation."""
-        return locate_answer(self.locator.resolve(query.location))
+        return locate_answer(await self._place(query.location))
 
     def all_zones(self) -> ZonesAnswer:
         """All zones, and the signals that each can always answer."""
@@ -193,6 +193,12 @@ class Gridgram:
                 provider_answer(FILE_INFO, is_away=self.intensity.store_is_away),
             ]
         }
+
+    async def _place(self, location: str) -> Place:
+        """Resolve a location; a point in a thread, since the first one loads the shapes."""
+        if location[:4].lower() == "geo:":
+            return await asyncio.to_thread(self.locator.resolve, location)
+        return self.locator.resolve(location)
 
     async def _job_series(self, place: Place | None, signal: Signal, job: Job) -> IntensitySeries:
         request, profile = job.request, job.profile
