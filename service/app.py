@@ -12,9 +12,10 @@ from gridgram.locations import Locator
 from gridgram.zones import Zones
 from providers.reference import Reference
 from service.guard import guard
-from service.handlers import GRIDGRAM
+from service.handlers import CONTRACT, GRIDGRAM
 from service.intensity import Intensity
 from service.limits import MAX_BODY_BYTES
+from service.openapi import openapi_yaml
 from service.operations import OPERATIONS
 from service.usecases import Gridgram
 
@@ -35,6 +36,7 @@ def build_app(gridgram: Gridgram) -> web.Application:
     """Build the web application over the use cases."""
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY_BYTES)
     app[GRIDGRAM] = gridgram
+    app[CONTRACT] = openapi_yaml()
     for operation in OPERATIONS:
         route = web.get if operation.method == "GET" else web.post  # web.get answers HEAD too
         app.add_routes([route(operation.path, operation.handler)])

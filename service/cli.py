@@ -258,7 +258,8 @@ def openapi() -> None:
     """Print the HTTP contract."""
     from service.openapi import openapi_yaml  # noqa: PLC0415 - only this command needs it
 
-    typer.echo(openapi_yaml(), nl=False)
+    with _errors(is_json=False):
+        typer.echo(openapi_yaml(), nl=False)
 
 
 def _settings(**overrides: object) -> Settings:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from service.usecases import Gridgram, Job
 
 GRIDGRAM: web.AppKey[Gridgram] = web.AppKey("gridgram")
+CONTRACT: web.AppKey[str] = web.AppKey("contract")
+"""The text of openapi.yaml."""
 
 SERIES_MAX_AGE_SECONDS = 60
 """How long an answer with series may be reused: an import or a fetch may better any hour."""
@@ -125,9 +127,7 @@ async def version(request: web.Request) -> web.Response:
 async def openapi(request: web.Request) -> web.Response:
     """Answer GET /openapi.yaml."""
     _query(request, NoQuery)
-    from service.openapi import openapi_yaml  # noqa: PLC0415 - it imports the table that lists this handler
-
-    return _cached(request, openapi_yaml().encode(), "application/yaml", STATIC_MAX_AGE_SECONDS)
+    return _cached(request, request.app[CONTRACT].encode(), "application/yaml", STATIC_MAX_AGE_SECONDS)
 
 
 async def docs(request: web.Request) -> web.Response:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -33,9 +31,10 @@ class _Schema(GenerateJsonSchema):
         return name
 
 
-@cache
 def openapi_yaml() -> str:
     """The contract as YAML. Made from code alone."""
+    import yaml  # noqa: PLC0415 - only this needs it, and the command line need not wait for it
+
     return yaml.safe_dump(openapi_document(), sort_keys=False, allow_unicode=True, width=120)
 
 

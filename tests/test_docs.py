@@ -8,8 +8,10 @@ from pathlib import Path
 
 import orjson
 
-from service import PACKAGE_VERSION
+from service import PACKAGE_VERSION, limits
 from service.app import build_gridgram
+from service.operations import OPERATIONS
+from service.problems import PROBLEM_TYPES
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,3 +56,38 @@ def test_the_readme_opens_with_a_command_that_make_knows() -> None:
 
     assert commands[0] == "run"
     assert all(re.search(rf"^{command}:", makefile, re.MULTILINE) for command in commands)
+
+
+def test_every_operation_stands_in_the_documents() -> None:
+    api = (ROOT / "docs" / "api.md").read_text()
+
+    assert [f"`{operation.method} {operation.path}`" for operation in OPERATIONS if f"`{operation.method} {operation.path}`" not in api] == []
+
+
+def test_every_problem_and_every_limit_stands_in_the_documents_as_it_is() -> None:
+    api = (ROOT / "docs" / "api.md").read_text()
+
+    assert problems_table() in api
+    assert limits_table() in api
+
+
+def problems_table() -> str:
+    rows = [f"| `{kind.code}` | {kind.status} | {kind.title}. | {kind.mend} |" for kind in PROBLEM_TYPES.values()]
+    return "\n".join(["| code | status | what | what to do |", "|---|---|---|---|", *rows])
+
+
+def limits_table() -> str:
+    rows = [
+        ("a JSON body, inflated", f"{limits.MAX_BODY_BYTES:,} bytes"),
+        ("a batch, inflated", f"{limits.MAX_BATCH_BYTES:,} bytes, a line of it {limits.MAX_LINE_BYTES:,}"),
+        ("nesting of JSON", "1,024 levels"),
+        ("steps, powers or intervals of one job", f"{limits.MAX_POINTS:,}"),
+        ("span of one job or series", f"{limits.MAX_SPAN_DAYS} days"),
+        ("one value of energy", f"{limits.MAX_ENERGY_KWH:g} kWh"),
+        ("one value of power", f"{limits.MAX_POWER_W:g} W"),
+        ("`pue`", f"1 to {limits.MAX_PUE:g}"),
+        ("`intensity_g_per_kwh`", f"0 to {limits.MAX_INTENSITY_G_PER_KWH:,.0f} g/kWh"),
+        ("a location", f"{limits.MAX_LOCATION_CHARACTERS} characters"),
+        ("faults told of one request", f"{limits.MAX_FAULTS}, the rest is counted"),
+    ]
+    return "\n".join(["| what | at most |", "|---|---|", *(f"| {what} | {most} |" for what, most in rows)])
