@@ -1,8 +1,9 @@
 """The embedded default: yearly means of countries, provinces and states, and a typical year's shape where hours are open.
 
 An hour is shape x mean of its year (`typical`), or the mean alone (`annual`). Where no mean of that year is held the nearest year's
-stands in, the earlier of two. A zone without own figures is answered by the country that holds it. Every hour carries a p10-p90
-band, as wide as the errors were found to be by `scripts/build_reference.py`; `docs/reference-data.md` has the figures.
+stands in, the earlier of two. A zone without own figures is answered by the states in which it lies, by `data/states.csv`, else by
+the country that holds it. Every hour carries a p10-p90 band, as wide as the errors were found to be by
+`scripts/build_reference.py`; `docs/reference-data.md` has the figures.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 from calendar import isleap
 from dataclasses import dataclass
 from importlib.resources import files
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -56,11 +58,15 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class YearlyMean:
-    """The mean of one zone in one year. [gCO2e/kWh]"""
+    """The mean of one zone in one year. [gCO2e/kWh]
+
+    `ratio_year` is set where a direct mean is the life-cycle one of its year x direct / life cycle of another year, which it names.
+    """
 
     year: int
     g_per_kwh: float
     origin: Origin
+    ratio_year: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +85,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What the reference can tell of a zone: at which quality, from the means of which years, and whose mean and shape they are."""
+    """What the reference can tell of a zone: at which quality, from the means of which years, and whose mean and shape they are.
+
+    `mean_zone` names several zones, by comma, where their mean answers.
+    """
 
     quality: Quality
     years: tuple[int, ...]
@@ -109,6 +118,17 @@ def combined(spreads: Sequence[Spread]) -> Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class States:
+    """The states (zone keys) that a grid zone lies "in", "mostly in" or "over"."""
+
+    lies: str
+    zones: tuple[str, ...]
+
+
+NO_STATES: Mapping[str, States] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
 class Bands:
     """The measured spreads, by what makes the error. Keys hold a zone, a signal and a number of years where it depends on them."""
 
@@ -117,19 +137,29 @@ class Bands:
     parent: Spread
     derived: Spread
     source: Spread
-    level: Mapping[tuple[bool, Signal, int], Spread]
+    ratio: Mapping[int, Spread]
+    level: Mapping[tuple[bool, Signal], Mapping[int, Spread]]
 
-    def of_distance(self, mean: YearlyMean, signal: Signal, year: int) -> Spread:
-        """How far the level may have moved between the year of a mean and another; beyond the distances measured with the root of time."""
-        distance = abs(year - mean.year)
-        if distance == 0:
-            return Spread(0.0, 0.0)
-        longest = max(key[2] for key in self.level if key[:2] == (mean.origin.is_hourly, signal))
-        spread = self.level[mean.origin.is_hourly, signal, min(distance, longest)]
-        if distance > longest:
-            scale = math.sqrt(min(distance, 10) / longest)
-            return Spread(spread.below * scale, spread.above * scale)
-        return spread
+    def of_mean(self, mean: YearlyMean, signal: Signal, year: int) -> list[Spread]:
+        """What may be wrong with a mean that stands for a year: the source, how it was derived, and the years between."""
+        parts = [_over_years(self.level[mean.origin.is_hourly, signal], year - mean.year)]
+        if not mean.origin.is_hourly:
+            parts.append(self.source)
+        if mean.origin.is_derived:
+            parts.append(self.derived)
+        if mean.ratio_year is not None:
+            parts.append(_over_years(self.ratio, mean.year - mean.ratio_year))
+        return parts
+
+
+def _over_years(spreads: Mapping[int, Spread], years: int) -> Spread:
+    """The spread over a number of years, before or after; beyond those measured it grows with the root of time, up to ten years."""
+    distance, longest = abs(years), max(spreads)
+    if distance == 0:
+        return Spread(0.0, 0.0)
+    spread = spreads[min(distance, longest)]
+    scale = math.sqrt(max(min(distance, 10) / longest, 1))
+    return Spread(spread.below * scale, spread.above * scale)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +181,8 @@ class _Plan:
         return min(self.means, key=lambda mean: (abs(mean.year - year), mean.year))
 
     @property
-    def is_parents(self) -> bool:
+    def is_wider(self) -> bool:
+        """Whether the mean is that of a place that holds more than the zone."""
         return self.mean_zone != self.zone
 
 
@@ -165,8 +196,11 @@ class Reference:
         signals=(Signal.LIFECYCLE, Signal.DIRECT),
         scope=(Scope.PRODUCTION, Scope.CONSUMPTION),
         needs_key=False,
-        licence="CC BY 4.0; US public domain; official notice; ENTSO-E Transparency Platform terms",
-        attribution="Ember and Our World in Data; US EPA eGRID; US EIA; Ministry of Ecology and Environment of China; ENTSO-E",
+        licence="CC BY 4.0; US public domain; official notice; ENTSO-E Transparency Platform terms; Open Government Licence - Canada",
+        attribution=(
+            "Ember and Our World in Data; US EPA eGRID; US EIA; Ministry of Ecology and Environment of China; ENTSO-E; "
+            "Canada Energy Regulator"
+        ),
         url="https://ourworldindata.org/grapher/carbon-intensity-electricity",
         detail=(
             "Yearly means, spread over the hours by a month-by-hour shape for 39 zones whose hours are open; never measured hours. "
@@ -180,11 +214,13 @@ class Reference:
         means: Mapping[tuple[str, Signal], tuple[YearlyMean, ...]],
         shapes: Mapping[tuple[str, Signal], Shape],
         bands: Bands,
+        states: Mapping[str, States] = NO_STATES,
     ) -> None:
         self._zones = zones
         self._means = means
         self._shapes = shapes
         self._bands = bands
+        self._states = states
         self._plans: dict[tuple[str, Signal], _Plan] = {}
 
     @classmethod
@@ -192,7 +228,7 @@ class Reference:
         """Read the files that ship with the package."""
         folder = files("providers") / "data"
         origins = _read_origins(folder)
-        return cls(zones, _read_means(folder, origins), _read_shapes(folder, origins), _read_bands(folder))
+        return cls(zones, _read_means(folder, origins), _read_shapes(folder, origins), _read_bands(folder), _read_states(folder))
 
     def offer(self, zone: str, signal: Signal) -> Offer | None:
         """What `series` would answer with, None where it has nothing."""
@@ -247,35 +283,46 @@ class Reference:
     def _make_plan(self, zone: str, signal: Signal) -> _Plan | None:
         if (zone, signal) in self._means:
             return self._planned(zone, zone, signal, "")
+        states = self._states.get(zone)
+        if states is not None and all((state, signal) in self._means for state in states.zones):
+            return self._plan_of_states(zone, states, signal)
         known = self._zones.get(zone)
         if known is None or known.parent is None or (known.parent, signal) not in self._means:
             return None
-        parent = self._zones.get(known.parent)
-        name = parent.name if parent else known.parent
-        prefix = f"Hours of the country {name}, which holds {zone}: "
+        prefix = f"Hours of the country {self._name(known.parent)}, which holds {zone}: "
         return self._planned(zone, known.parent, signal, prefix)
+
+    def _plan_of_states(self, zone: str, states: States, signal: Signal) -> _Plan:
+        names = ", ".join(self._name(state) for state in states.zones)
+        if len(states.zones) == 1:
+            share = "most of " if states.lies == "mostly in" else ""
+            return self._planned(zone, states.zones[0], signal, f"Hours of the state {names}, in which {share}{zone} lies: ")
+        prefix = f"Hours of the states {names}, over which {zone} lies, each counted alike: "
+        means = mean_of_states([self._means[state, signal] for state in states.zones])
+        return _Plan(zone, ", ".join(states.zones), means, None, prefix, (1.0, 1.0))
 
     def _planned(self, zone: str, mean_zone: str, signal: Signal, prefix: str) -> _Plan:
         shape = self._shapes.get((mean_zone, signal))
         shape_means = (shape.mean_of(28), shape.mean_of(29)) if shape else (1.0, 1.0)
         return _Plan(zone, mean_zone, self._means[mean_zone, signal], shape, prefix, shape_means)
 
+    def _name(self, zone: str) -> str:
+        known = self._zones.get(zone)
+        return known.name if known else zone
+
     def _spread(self, plan: _Plan, signal: Signal, mean: YearlyMean, year: int) -> Spread:
         bands = self._bands
         parts = [bands.flat[signal].at(mean.g_per_kwh) if plan.shape is None else bands.shape[plan.mean_zone, signal]]
-        parts.append(bands.of_distance(mean, signal, year))
-        if not mean.origin.is_hourly:
-            parts.append(bands.source)
-        if mean.origin.is_derived:
-            parts.append(bands.derived)
-        if plan.is_parents:
+        parts += bands.of_mean(mean, signal, year)
+        if plan.is_wider:
             parts.append(bands.parent.at(mean.g_per_kwh))
         return combined(parts)
 
     def _source(self, plan: _Plan, signal: Signal, mean: YearlyMean, *, is_other_year: bool) -> Source:
         licence, attribution = mean.origin.licence, mean.origin.attribution
         if plan.shape is not None and plan.shape.origin is not mean.origin:
-            licence = f"{licence}; {plan.shape.origin.licence}"
+            if plan.shape.origin.licence not in licence.split("; "):
+                licence = f"{licence}; {plan.shape.origin.licence}"
             attribution = f"{attribution}; shape of the hours: {plan.shape.origin.attribution}"
         return Source(
             provider=self.INFO.name,
@@ -287,6 +334,13 @@ class Reference:
         )
 
 
+def mean_of_states(states: Sequence[tuple[YearlyMean, ...]]) -> tuple[YearlyMean, ...]:
+    """The mean over several states, each counted alike, of the years that all of them have; of one origin. [gCO2e/kWh]"""
+    by_year = [{mean.year: mean for mean in means} for means in states]
+    years = sorted(set.intersection(*(set(held) for held in by_year)))
+    return tuple(YearlyMean(year, sum(held[year].g_per_kwh for held in by_year) / len(by_year), by_year[0][year].origin) for year in years)
+
+
 def _detail(plan: _Plan, mean: YearlyMean, *, is_other_year: bool) -> str:
     """One sentence: what is multiplied with what, of which year, and what was done to it."""
     year = f"{mean.year}, the nearest year held" if is_other_year else f"{mean.year}"
@@ -296,7 +350,8 @@ def _detail(plan: _Plan, mean: YearlyMean, *, is_other_year: bool) -> str:
     else:
         made_of = "" if plan.shape.origin is mean.origin else f"{plan.shape.origin.title}, "
         text += f" x typical shape of month and hour ({made_of}{plan.shape.years})"
-    notes = (mean.origin.detail, NOTES.get(plan.mean_zone.partition("-")[0], ""))
+    derived = mean.origin.detail if mean.ratio_year is None else f"{mean.origin.detail} of {mean.ratio_year}, the nearest year with both"
+    notes = (derived, NOTES.get(plan.mean_zone.partition("-")[0], ""))
     return "; ".join([text[0].upper() + text[1:], *filter(None, notes)]) + "."
 
 
@@ -324,7 +379,9 @@ def _read_means(folder: Traversable, origins: Mapping[str, Origin]) -> dict[tupl
     means: dict[tuple[str, Signal], tuple[YearlyMean, ...]] = {}
     for row in _rows(folder, "yearly.csv"):
         key = (row["zone"], Signal(row["signal"]))
-        means[key] = (*means.get(key, ()), YearlyMean(int(row["year"]), float(row["g_per_kwh"]), origins[row["source"]]))
+        ratio_year = int(row["ratio_year"]) if row["ratio_year"] else None
+        mean = YearlyMean(int(row["year"]), float(row["g_per_kwh"]), origins[row["source"]], ratio_year)
+        means[key] = (*means.get(key, ()), mean)
     return means
 
 
@@ -335,18 +392,29 @@ def _read_shapes(folder: Traversable, origins: Mapping[str, Origin]) -> dict[tup
     return {(zone, Signal(signal)): Shape(factors[row], years, origins[source]) for row, (zone, signal, source, years) in enumerate(keys)}
 
 
+def _read_states(folder: Traversable) -> dict[str, States]:
+    return {
+        row["zone"]: States(row["lies"], tuple(f"US-{state}" for state in row["states"].split(" "))) for row in _rows(folder, "states.csv")
+    }
+
+
 def _read_bands(folder: Traversable) -> Bands:
     rows = _rows(folder, "bands.csv")
     spreads = {(row["part"], row["zone"], row["signal"], row["distance"]): Spread(float(row["below"]), float(row["above"])) for row in rows}
+
+    def by_distance(part: str, signal: str) -> dict[int, Spread]:
+        return {int(key[3]): spread for key, spread in spreads.items() if key[0] == part and key[2] == signal}
+
     return Bands(
         shape={(zone, Signal(signal)): spread for (part, zone, signal, _), spread in spreads.items() if part == "shape"},
         flat={Signal(signal): spread for (part, _, signal, _), spread in spreads.items() if part == "flat"},
         parent=spreads["parent", "", "", ""],
         derived=spreads["derived", "", "", ""],
         source=spreads["source", "", "", ""],
+        ratio=by_distance("ratio", ""),
         level={
-            (part == "level-hourly", Signal(signal), int(distance)): spread
-            for (part, _, signal, distance), spread in spreads.items()
-            if part.startswith("level-")
+            (is_hourly, signal): by_distance(part, signal)
+            for is_hourly, part in ((True, "level-hourly"), (False, "level-yearly"))
+            for signal in (Signal.LIFECYCLE, Signal.DIRECT)
         },
     )

@@ -2,9 +2,11 @@
 
     python scripts/build_reference.py ../shared/data
     python scripts/build_reference.py ../shared/data --editions codecarbon-2.3.4-*.whl codecarbon-2.4.2-*.whl
+    python scripts/build_reference.py ../shared/data --provinces codecarbon-3.3.2-*.whl
 
 The second form first makes `scripts/ember_editions.csv` anew: Ember's figures of 2021 and 2022 as two releases of codecarbon carried
-them. The same input gives the same bytes. How each number is made: `docs/reference-data.md`.
+them; the third `scripts/canada_mix.csv`: the Canada Energy Regulator's mix of each province as codecarbon carries it. The same input
+gives the same bytes. How each number is made: `docs/reference-data.md`.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from gridgram.fuels import IPCC_2014, Fuel
-from gridgram.mix import intensities_of_mix
+from gridgram.mix import intensities_of_mix, intensity_of_mix
 from gridgram.quality import Signal
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "providers" / "data"
 EDITIONS = HERE / "ember_editions.csv"
+PROVINCES = HERE / "canada_mix.csv"
 SIGNALS = (Signal.LIFECYCLE, Signal.DIRECT)
 FUELS = tuple(Fuel)
 
@@ -100,6 +103,33 @@ LOW_CARBON_TWH_2023: dict[str, dict[Fuel, float]] = {
 }
 DERIVED_YEAR = 2023
 
+PROVINCE_YEAR = 2023
+PROVINCE_FUELS = {  # the package's word first; tidal and other are 0 in every province
+    "coal": Fuel.COAL,
+    "naturalGas": Fuel.GAS,
+    "petroleum": Fuel.OIL,
+    "biomass": Fuel.BIOMASS,
+    "hydro": Fuel.HYDRO,
+    "solar": Fuel.SOLAR,
+    "wind": Fuel.WIND,
+    "nuclear": Fuel.NUCLEAR,
+}
+PROVINCE_ZONES = {
+    "alberta": "CA-AB",
+    "british columbia": "CA-BC",
+    "manitoba": "CA-MB",
+    "new brunswick": "CA-NB",
+    "newfoundland and labrador": "CA-NL",
+    "northwest territories": "CA-NT",
+    "nova scotia": "CA-NS",
+    "nunavut": "CA-NU",
+    "ontario": "CA-ON",
+    "prince edward island": "CA-PE",
+    "quebec": "CA-QC",
+    "saskatchewan": "CA-SK",
+    "yukon": "CA-YT",
+}
+
 CLUBS = {"EU", "G7"}
 ALPHA_2 = {  # what neither the zone table nor a namesake tells
     "NAM": "NA",
@@ -121,7 +151,10 @@ ALPHA_2 = {  # what neither the zone table nor a namesake tells
 _EMBER = "Ember via Our World in Data"
 _EPA = "US Environmental Protection Agency"
 _MEE = "Ministry of Ecology and Environment of China"
-_ENTSOE_TERMS = "ENTSO-E Transparency Platform terms"
+_ENTSOE = "ENTSO-E Transparency Platform"
+_ENTSOE_TERMS = f"{_ENTSOE} terms"
+_CER = "Canada Energy Regulator, Canada's Energy Future data appendices (doi:10.35002/zjr8-8x75)"
+_EMBER_PACKAGES = ("codecarbon 2.3.4", "codecarbon 2.4.2", "codecarbon 3.3.2", "CO2.js", "carbontracker 2.4.7")
 _DERIVED = (
     "the life-cycle figure is derived from the direct one of the same year as c + direct x (L - c) / D, where L and D are the country's "
     "life-cycle and direct mean and c the mean factor of its low-carbon generation"
@@ -138,16 +171,33 @@ SOURCES = [
         0,
         "",
     ),
-    ("entsoe", "ENTSO-E generation by type x IPCC 2014 factors", _ENTSOE_TERMS, "ENTSO-E Transparency Platform", "production", 1, 0, ""),
+    ("entsoe", "ENTSO-E generation by type x IPCC 2014 factors", _ENTSOE_TERMS, _ENTSOE, "production", 1, 0, ""),
     *(
-        (f"ember-{key}", f"Ember, as {name} carries it", "CC BY 4.0", _EMBER, "production", 0, 0, "")
-        for key, name in (
-            ("codecarbon-2.3.4", "codecarbon 2.3.4"),
-            ("codecarbon-2.4.2", "codecarbon 2.4.2"),
-            ("codecarbon-3.3.2", "codecarbon 3.3.2"),
-            ("co2.js", "CO2.js"),
-            ("carbontracker-2.4.7", "carbontracker 2.4.7"),
+        (f"ember-{name.lower().replace(' ', '-')}", f"Ember, as {name} carries it", "CC BY 4.0", _EMBER, "production", 0, 0, "")
+        for name in _EMBER_PACKAGES
+    ),
+    *(
+        (
+            f"ember-{name.lower().replace(' ', '-')}-direct",
+            f"Ember, as {name} carries it",
+            f"CC BY 4.0; {_ENTSOE_TERMS}",
+            f"{_EMBER}; {_ENTSOE}",
+            "production",
+            0,
+            0,
+            "the direct figure is derived from Ember's life-cycle one x direct / life cycle of ENTSO-E generation",
         )
+        for name in _EMBER_PACKAGES
+    ),
+    (
+        "cer",
+        "Canada Energy Regulator's yearly mix, as codecarbon 3.3.2 carries it, x IPCC 2014 factors",
+        "Open Government Licence - Canada",
+        _CER,
+        "production",
+        0,
+        0,
+        "the regulator's mix of the year is a projection",
     ),
     ("egrid", "US EPA eGRID2023", "US public domain", _EPA, "production", 0, 0, "CO2e of combustion"),
     ("egrid-derived", "US EPA eGRID2023", "US public domain; CC BY 4.0", f"{_EPA}; {_EMBER}", "production", 0, 1, _DERIVED),
@@ -158,13 +208,17 @@ SOURCES = [
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """One row of yearly.csv. [gCO2e/kWh]"""
+    """One row of yearly.csv. [gCO2e/kWh]
+
+    `ratio_year` is the year of the ratio that a direct mean was derived with.
+    """
 
     zone: str
     signal: Signal
     year: int
     g_per_kwh: float
     source: str
+    ratio_year: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -351,6 +405,54 @@ def read_editions(wheels: Sequence[Path]) -> None:
     _write(EDITIONS, ("iso3", "year", "g_per_kwh", "source"), sorted(rows))
 
 
+def read_provinces(wheel: Path) -> None:
+    """Make `canada_mix.csv` from the release of codecarbon that carries the regulator's mix of 2023. [% of the generation]"""
+    with zipfile.ZipFile(wheel) as package:
+        mixes = json.loads(package.read("codecarbon/data/private_infra/2023/canada_energy_mix.json"))
+    rows = [(PROVINCE_ZONES[name], PROVINCE_YEAR, *(mix[word] for word in PROVINCE_FUELS)) for name, mix in mixes.items()]
+    _write(PROVINCES, ("zone", "year", *PROVINCE_FUELS.values()), sorted(rows))
+
+
+def province_means() -> list[Mean]:
+    """Canada's provinces and territories, both signals, from the mix of the year."""
+    means = []
+    with PROVINCES.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            mix = {fuel: float(row[fuel]) for fuel in PROVINCE_FUELS.values()}
+            for signal in SIGNALS:
+                intensity = intensity_of_mix(mix, IPCC_2014, signal)
+                if intensity is not None:
+                    means.append(Mean(row["zone"], signal, int(row["year"]), intensity.g_per_kwh, "cer"))
+    return means
+
+
+def direct_of_lifecycle(lifecycle: Iterable[Mean], own: Iterable[Mean]) -> list[Mean]:
+    """Direct means of the years of which only Ember's life-cycle mean is held, of the zones with open hours in other years.
+
+    The life-cycle mean x direct / life cycle of the nearest year of which the hours tell both: so the two come from one account, and
+    direct stays below life cycle.
+    """
+    held = {(mean.zone, mean.signal, mean.year): mean.g_per_kwh for mean in own}
+    found = []
+    for mean in lifecycle:
+        years = [year for zone, signal, year in held if (zone, signal) == (mean.zone, Signal.DIRECT)]
+        if not years or mean.year in years:
+            continue
+        nearest = min(years, key=lambda year: (abs(year - mean.year), year))
+        ratio = held[mean.zone, Signal.DIRECT, nearest] / held[mean.zone, Signal.LIFECYCLE, nearest]
+        found.append(Mean(mean.zone, Signal.DIRECT, mean.year, mean.g_per_kwh * ratio, f"{mean.source}-direct", nearest))
+    return found
+
+
+def without_contradictions(ember: list[Mean], direct: Iterable[Mean]) -> list[Mean]:
+    """Ember's means without those below the official direct mean of the same year, which they ought to hold. Prints what is left out."""
+    official = {(mean.zone, mean.year): mean.g_per_kwh for mean in direct if mean.signal is Signal.DIRECT}
+    left = [mean for mean in ember if mean.g_per_kwh < official.get((mean.zone, mean.year), 0.0)]
+    for mean in left:
+        print(f"below the official direct mean: {mean.zone} {mean.year} {mean.source} {mean.g_per_kwh:.1f} left")
+    return [mean for mean in ember if mean not in left]
+
+
 def official_means(yearly: pd.DataFrame, ember: list[Mean]) -> list[Mean]:
     """Provinces and states as their authorities give them, and the life-cycle figures derived from these."""
     direct = [Mean("CN", Signal.DIRECT, year, g_per_kwh, "mee") for year, g_per_kwh in MEE_NATIONAL_G_PER_KWH.items()]
@@ -469,6 +571,12 @@ def _share_inside(ratios: list[tuple[Numbers, float, float]], level: float) -> f
     return float(np.concatenate(inside).mean())
 
 
+def ratio_changes(levels: dict[Signal, pd.DataFrame], distance: int) -> Numbers:
+    """How direct / life cycle changes in so many years, the zones with open hours; what `direct_of_lifecycle` is off by. [logarithms]"""
+    ratios = levels[Signal.DIRECT] - levels[Signal.LIFECYCLE]
+    return changes(ratios, ratios, distance)
+
+
 def width(differences: Numbers) -> float:
     """The standard deviation that a normal distribution with these p10 and p90 would have."""
     low, high = np.quantile(differences, [TAIL, 1 - TAIL])
@@ -538,13 +646,15 @@ def build(shared: Path, target: Path = TARGET) -> None:
     yearly = yearly[pd.to_numeric(yearly["year"], errors="coerce").notna()]
     sources = {str(zone): str(source) for zone, source in hours.groupby("zone")["source"].first().items()}
     ember = ember_means(shared, yearly)
-    means, keys, shapes = ember + official_means(yearly, ember), [], []
+    official = official_means(yearly, ember)
+    means, keys, shapes = without_contradictions(ember, official) + official + province_means(), [], []
     bands: list[tuple[object, ...]] = []
     ember_levels = level_table(ember)
-    lifecycle_levels = level_table(own_means(years_of(hours, Signal.LIFECYCLE), Signal.LIFECYCLE, sources))
+    own = [mean for signal in SIGNALS for mean in own_means(years_of(hours, signal), signal, sources)]
+    levels = {signal: level_table(mean for mean in own if mean.signal is signal) for signal in SIGNALS}
+    means += own + direct_of_lifecycle(ember, own)
     for signal in SIGNALS:
         zones = years_of(hours, signal)
-        means += own_means(zones, signal, sources)
         spreads = {}
         for zone, years in zones.items():
             keys.append(f"{zone} {signal} {sources[zone]} {min(years)}-{max(years)}")
@@ -558,7 +668,9 @@ def build(shared: Path, target: Path = TARGET) -> None:
     for distance in DISTANCES:
         change = typical_change(changes(ember_levels, ember_levels, distance))
         bands += [("level-yearly", "", signal, distance, change, change) for signal in SIGNALS]
-    apart = source_spread(lifecycle_levels, ember_levels)
+        ratio = typical_change(ratio_changes(levels, distance))
+        bands.append(("ratio", "", "", distance, ratio, ratio))
+    apart = source_spread(levels[Signal.LIFECYCLE], ember_levels)
     bands.append(("source", "", "", "", apart, apart))
     bands.append(("parent", "", "", "", *parent_spread(yearly)))
     bands.append(("derived", "", "", "", *spread(derived_errors(shared / "hourly", hours).to_numpy())))
@@ -574,8 +686,8 @@ def write(target: Path, means: list[Mean], keys: list[str], shapes: Numbers, ban
         ("source", "title", "licence", "attribution", "scope", "is_hourly", "is_derived", "detail"),
         [row for row in SOURCES if row[0] in used],
     )
-    rows = sorted((mean.zone, str(mean.signal), mean.year, f"{mean.g_per_kwh:.3f}", mean.source) for mean in means)
-    _write(target / "yearly.csv", ("zone", "signal", "year", "g_per_kwh", "source"), rows)
+    rows = sorted((mean.zone, str(mean.signal), mean.year, f"{mean.g_per_kwh:.3f}", mean.source, mean.ratio_year or "") for mean in means)
+    _write(target / "yearly.csv", ("zone", "signal", "year", "g_per_kwh", "source", "ratio_year"), rows)
     np.savez_compressed(target / "shapes.npz", keys=np.array(keys), per_10000=np.rint(shapes * SCALE).astype(np.uint16))
     _write(
         target / "bands.csv",
@@ -589,9 +701,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
     parser.add_argument("shared", type=Path, help="the folder with zone_codes.csv and hourly/")
     parser.add_argument("--editions", type=Path, nargs="+", help="wheels of codecarbon 2.3.4 and 2.4.2")
+    parser.add_argument("--provinces", type=Path, help="wheel of codecarbon 3.3.2")
     arguments = parser.parse_args()
     if arguments.editions:
         read_editions(arguments.editions)
+    if arguments.provinces:
+        read_provinces(arguments.provinces)
     build(arguments.shared)
 
 

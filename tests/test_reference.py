@@ -17,7 +17,7 @@ import pytest
 from gridgram.interval import hour_of
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Scope, Signal
 from gridgram.zones import Zones
-from providers.reference import Reference, Spread, YearlyMean, combined
+from providers.reference import Reference, Spread, States, YearlyMean, combined
 from tests.shared import shared
 
 if TYPE_CHECKING:
@@ -159,13 +159,13 @@ def test_any_split_of_a_span_gives_the_same_hours(reference: Reference) -> None:
 
 
 def test_a_zone_without_own_figures_gets_its_countrys_hours_and_says_so(reference: Reference) -> None:
-    series = reference.series("US-NW-PACE", Signal.LIFECYCLE, hour(2023), hour(2023, 2))
+    series = reference.series("US-NW-GRID", Signal.LIFECYCLE, hour(2023), hour(2023, 2))
     country = reference.series("US", Signal.LIFECYCLE, hour(2023), hour(2023, 2))
 
     assert series.g_per_kwh == pytest.approx(country.g_per_kwh)
-    assert series.zone == "US-NW-PACE"
+    assert series.zone == "US-NW-GRID"
     assert set(series.quality) == {QUALITY_CODES[Quality.ANNUAL]}
-    assert series.sources[0].detail.startswith("Hours of the country United States, which holds US-NW-PACE: yearly mean of 2023 (")
+    assert series.sources[0].detail.startswith("Hours of the country United States, which holds US-NW-GRID: yearly mean of 2023 (")
     assert (series.low < country.low).all()
     assert (series.high > country.high).all()
 
@@ -184,6 +184,96 @@ def test_a_state_with_own_figures_does_not_get_its_countrys(reference: Reference
     assert offer is not None
     assert (offer.mean_zone, offer.years) == ("US-WV", (2023,))
     assert reference.series("US-WV", Signal.DIRECT, hour(2023), hour(2023) + 1).g_per_kwh[0] == pytest.approx(893.064)
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_a_grid_zone_inside_a_state_gets_the_states_hours_and_says_so(reference: Reference, signal: Signal) -> None:
+    series = reference.series("US-NW-SCL", signal, hour(2023), hour(2023, 2))
+    state = reference.series("US-WA", signal, hour(2023), hour(2023, 2))
+    offer = reference.offer("US-NW-SCL", signal)
+
+    assert offer is not None
+    assert (offer.mean_zone, offer.quality, offer.years) == ("US-WA", Quality.ANNUAL, (2023,))
+    assert series.g_per_kwh == pytest.approx(state.g_per_kwh)
+    assert series.sources[0].detail.startswith("Hours of the state Washington, in which US-NW-SCL lies: yearly mean of 2023 (US EPA eGRID")
+    assert (series.low < state.low).all()
+    assert (series.high > state.high).all()
+
+
+def test_a_grid_zone_over_several_states_gets_their_mean_and_one_mostly_in_a_state_says_so(reference: Reference) -> None:
+    states = [reference.series(zone, Signal.DIRECT, hour(2023), hour(2023) + 1).g_per_kwh[0] for zone in ("US-ID", "US-UT", "US-WY")]
+    over, mostly = (reference.series(zone, Signal.DIRECT, hour(2023), hour(2023) + 1) for zone in ("US-NW-PACE", "US-TEN-TVA"))
+
+    assert over.g_per_kwh[0] == pytest.approx(sum(states) / 3)
+    assert over.sources[0].detail.startswith("Hours of the states Idaho, Utah, Wyoming, over which US-NW-PACE lies, each counted alike: ")
+    assert mostly.sources[0].detail.startswith("Hours of the state Tennessee, in which most of US-TEN-TVA lies: ")
+
+
+def test_the_table_of_states_names_american_grid_zones_without_own_figures(reference: Reference, zones: Zones) -> None:
+    assert len(reference._states) >= 40
+    for zone, states in reference._states.items():
+        assert (zones[zone].kind, zones[zone].country) == ("grid", "US")
+        assert states.lies in ({"in", "mostly in"} if len(states.zones) == 1 else {"over"})
+        for signal in SIGNALS:
+            assert (zone, signal) not in reference._means
+            assert all((state, signal) in reference._means for state in states.zones), zone
+
+
+def test_canadian_provinces_are_computed_from_their_own_mix(reference: Reference) -> None:
+    lifecycle, direct = (reference.series("CA-AB", signal, hour(2023), hour(2023) + 1) for signal in SIGNALS)
+
+    coal, gas, oil, biomass, hydro, solar, wind = 8.0, 73.5, 0.02, 2.0, 1.8, 3.2, 11.3
+    total = coal + gas + oil + biomass + hydro + solar + wind
+    mixed = (820 * coal + 490 * gas + 650 * oil + 230 * biomass + 24 * hydro + 45 * solar + 11 * wind) / total
+    assert lifecycle.g_per_kwh[0] == pytest.approx(mixed, abs=0.001)
+    assert direct.g_per_kwh[0] == pytest.approx((760 * coal + 370 * gas + 406 * oil) / total, abs=0.001)
+    assert lifecycle.sources[0].licence == "Open Government Licence - Canada"
+    assert lifecycle.sources[0].attribution.startswith("Canada Energy Regulator")
+    assert "projection" in lifecycle.sources[0].detail
+
+
+def test_direct_is_never_above_lifecycle(reference: Reference, zones: Zones) -> None:
+    """Every zone that answers both, every hour from 2017 to 2026: a part of the emissions is less than all of them."""
+    compared = 0
+    for zone in zones:
+        lifecycle, direct = (reference.series(zone.key, signal, hour(2017), hour(2027)) for signal in SIGNALS)
+        if not (lifecycle.is_complete and direct.is_complete):
+            continue
+        compared += 1
+
+        assert (direct.g_per_kwh <= lifecycle.g_per_kwh).all(), zone.key
+
+    assert compared >= 170
+
+
+def test_a_direct_mean_derived_from_lifecycle_says_so_and_has_a_wider_band(reference: Reference) -> None:
+    """Estonia's hours are open for 2017 alone; Ember has 2023."""
+    lifecycle, direct = (reference.series("EE", signal, hour(2023), hour(2024)) for signal in SIGNALS)
+    held = {(signal, mean.year): mean.g_per_kwh for signal in SIGNALS for mean in reference._means["EE", signal]}
+
+    assert direct.g_per_kwh.mean() == pytest.approx(416.667 * held[Signal.DIRECT, 2017] / held[Signal.LIFECYCLE, 2017], rel=1e-5)
+    assert direct.g_per_kwh.mean() < lifecycle.g_per_kwh.mean() == pytest.approx(416.667)
+    (source,) = direct.sources
+    assert source.detail.endswith(
+        "; the direct figure is derived from Ember's life-cycle one x direct / life cycle of ENTSO-E generation of 2017, "
+        "the nearest year with both."
+    )
+    assert source.licence == "CC BY 4.0; ENTSO-E Transparency Platform terms"
+    assert (direct.high / direct.g_per_kwh > lifecycle.high / lifecycle.g_per_kwh).all()
+    assert (direct.low / direct.g_per_kwh < lifecycle.low / lifecycle.g_per_kwh).all()
+
+
+def test_every_derived_direct_mean_is_less_certain_than_the_lifecycle_mean_it_comes_from(reference: Reference) -> None:
+    derived = [(zone, mean) for (zone, _), means in reference._means.items() for mean in means if mean.ratio_year]
+    assert len(derived) >= 100
+    for zone, direct in derived:
+        lifecycle = next(mean for mean in reference._means[zone, Signal.LIFECYCLE] if mean.year == direct.year)
+
+        spread = combined(reference._bands.of_mean(direct, Signal.DIRECT, direct.year))
+        origin = combined(reference._bands.of_mean(lifecycle, Signal.LIFECYCLE, direct.year))
+
+        assert spread.below > origin.below
+        assert spread.above > origin.above
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
@@ -228,7 +318,9 @@ def test_a_country_that_reports_no_combustion_is_not_told_to_have_none(reference
     assert reference.offer("CH", Signal.DIRECT) is None
 
 
-@pytest.mark.parametrize(("zone", "signal"), [("FR", Signal.MARGINAL), ("ATLANTIS", Signal.LIFECYCLE), ("", Signal.DIRECT)])
+@pytest.mark.parametrize(
+    ("zone", "signal"), [("FR", Signal.MARGINAL), ("US-NW-SCL", Signal.MARGINAL), ("ATLANTIS", Signal.LIFECYCLE), ("", Signal.DIRECT)]
+)
 def test_what_is_not_held_is_missing(reference: Reference, zone: str, signal: Signal) -> None:
     series = reference.series(zone, signal, 100, 124)
 
@@ -301,6 +393,7 @@ def test_the_files_are_small_and_hold_only_openly_licensed_origins() -> None:
         "CC BY 4.0",
         "official notice",
         "ENTSO-E Transparency Platform terms",
+        "Open Government Licence - Canada",
     }
     assert not means.duplicated(["zone", "signal", "year"]).any()
     assert "NA" in set(means["zone"])  # Namibia is not a missing value
@@ -314,6 +407,20 @@ def test_the_rule_for_derived_figures_maps_a_country_onto_itself_and_does_not_gi
 
 
 # Against real hours
+
+
+NINE = {
+    # the states that the authorities with open hours lie in or over; DC counts as one
+    "US-CAL-CISO": "CA",
+    "US-FLA-FPL": "FL",
+    "US-MIDA-PJM": "DC DE IL IN KY MD MI NJ NC OH PA TN VA WV",
+    "US-MIDW-MISO": "AR IL IN IA LA MI MN MS MO ND WI",
+    "US-NE-ISNE": "CT MA ME NH RI VT",
+    "US-NW-BPAT": "WA OR",
+    "US-NY-NYIS": "NY",
+    "US-SW-EPE": "TX NM",
+    "US-TEX-ERCO": "TX",
+}
 
 
 @pytest.fixture(scope="module")
@@ -460,6 +567,46 @@ def test_the_band_of_derived_lifecycle_means_holds_four_fifths_of_known_ones(
 
     assert len(errors) >= 100
     assert 0.75 <= ((errors >= -spread.below) & (errors <= spread.above)).mean() <= 0.85
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_states_answer_for_the_nine_authorities_better_than_the_country(
+    reference: Reference, zones: Zones, hours: pd.DataFrame, signal: Signal
+) -> None:
+    """The nine without their own figures: at most two thirds of the country's mean error, and more hours inside the same band."""
+    means = {key: held for key, held in reference._means.items() if key[0] not in NINE}
+    table = {
+        zone: States("over" if " " in named else "in", tuple(f"US-{state}" for state in named.split())) for zone, named in NINE.items()
+    }
+    by_states = Reference(zones, means, {}, reference._bands, table)
+    by_country = Reference(zones, means, {}, reference._bands)
+    errors: dict[str, list[float]] = {"states": [], "country": []}
+    shares: dict[str, list[float]] = {"states": [], "country": []}
+    for zone, part in hours[hours["zone"].isin(NINE)].groupby("zone"):
+        at, real = part["hour"].to_numpy(), part[str(signal)].to_numpy(np.float64)
+        for name, answering in (("states", by_states), ("country", by_country)):
+            first = int(at.min())
+            typical = answering.series(str(zone), signal, first, int(at.max()) + 1).g_per_kwh[at - first]
+            errors[name].append(float(np.abs(typical - real).mean() / real.mean()))
+            shares[name].append(float(inside(answering, str(zone), signal, at, real).mean()))
+
+    assert np.mean(errors["states"]) <= np.mean(errors["country"]) * 2 / 3
+    assert np.mean(shares["states"]) >= np.mean(shares["country"])
+    assert np.mean(shares["states"]) >= 0.9
+
+
+def test_a_derived_direct_mean_errs_less_than_the_direct_mean_of_the_nearest_year(builder: ModuleType, hours: pd.DataFrame) -> None:
+    """Each year of open hours told from another of the same zone, both ways. [logarithms]"""
+    own = [
+        mean for signal in SIGNALS for mean in builder.own_means(builder.years_of(hours, signal), signal, dict.fromkeys(hours["zone"], ""))
+    ]
+    levels = {signal: builder.level_table(mean for mean in own if mean.signal is signal) for signal in SIGNALS}
+    for distance in builder.DISTANCES:
+        derived = np.abs(builder.ratio_changes(levels, distance))
+        nearest = np.abs(builder.changes(levels[Signal.DIRECT], levels[Signal.DIRECT], distance))
+
+        assert len(derived) >= 10
+        assert derived.mean() <= nearest.mean() / 3
 
 
 @pytest.fixture(scope="module")
