@@ -183,11 +183,14 @@ class ZonesAnswer(TypedDict):
 
 
 class OfferAnswer(TypedDict):
-    """What answers a signal of a zone when no hours are held: typical hours or a yearly mean, of which years, from whose figures."""
+    """What answers a signal of a zone when no hours are held: typical hours or a yearly mean, of which years, from whose figures.
+
+    `mean_zones`: the zone itself, or what stands in for it; of several the unweighted mean.
+    """
 
     quality: str
     years: list[int]
-    mean_zone: str
+    mean_zones: list[str]
     shape_zone: NotRequired[str]
     detail: str
 
@@ -467,7 +470,7 @@ def offer_answer(offer: Offer) -> OfferAnswer:
     answer: OfferAnswer = {
         "quality": offer.quality.value,
         "years": list(offer.years),
-        "mean_zone": offer.mean_zone,
+        "mean_zones": offer.mean_zone.split(", "),
         "detail": offer.detail,
     }
     if offer.shape_zone:

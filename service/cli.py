@@ -11,7 +11,7 @@ import errno
 import json
 import logging
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import IntEnum, StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -300,7 +300,7 @@ def _read_request(file: Path) -> Any:  # noqa: ANN401 - JSON of any shape, check
     from service.limits import MAX_BODY_BYTES  # noqa: PLC0415
 
     try:
-        with open(sys.stdin.fileno() if str(file) == "-" else file, "rb", closefd=str(file) != "-") as stream:
+        with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as stream:
             body = stream.read(MAX_BODY_BYTES + 1)
     except (OSError, AttributeError) as error:  # standard input is None when it was closed
         reason = error.strerror if isinstance(error, OSError) else "it is closed"
@@ -336,10 +336,11 @@ def _numbers(flag: str, text: str) -> list[float]:
 
 
 def _column_names(text: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in text.split(",") if pair]
-    if wrong := next((name for name, equals, theirs in pairs if not (name and equals and theirs)), None):
-        raise InvalidInput([Fault("--columns", f"{wrong[:40]!r} is no pair; write --columns g_per_kwh=g,start=utc")])
-    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+    pairs = {pair: pair.partition("=")[::2] for pair in text.split(",") if pair}
+    for pair, (ours, theirs) in pairs.items():
+        if not (ours.strip() and theirs.strip()):
+            raise InvalidInput([Fault("--columns", f"{pair[:40]!r} is no pair; write --columns g_per_kwh=g,start=utc")])
+    return {ours.strip(): theirs.strip() for ours, theirs in pairs.values()}
 
 
 @contextmanager

@@ -95,9 +95,16 @@ class Gridgram:
     def read_job(self, members: Any) -> Job:  # noqa: ANN401 - JSON of any shape, checked here
         """Check the members of a job. Pure and without waiting, so it may run in a thread. Raises InvalidInput."""
         request = read_request(EmissionsRequest, members, self.now())
+        faults = []
         if request.location is None and request.intensity_g_per_kwh is None:
-            raise InvalidInput([Fault("/location", "this field is required, unless intensity_g_per_kwh is given")])
-        return Job(request, read_profile(request))
+            faults.append(Fault("/location", "this field is required, unless intensity_g_per_kwh is given"))
+        try:
+            profile = read_profile(request)
+        except InvalidInput as error:
+            raise InvalidInput([*faults, *error.faults]) from None
+        if faults:
+            raise InvalidInput(faults)
+        return Job(request, profile)
 
     async def emissions(self, job: Job) -> EmissionsAnswer:
         """Turn one job into emissions. Raises UnknownLocation and NoData."""
