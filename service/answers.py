@@ -13,6 +13,8 @@ from typing_extensions import TypedDict  # pydantic makes schemas of this one on
 from gridgram.equivalents import equivalents_of
 from gridgram.interval import format_hour, format_hours, format_time, from_microseconds
 from gridgram.quality import MISSING_CODE, QUALITIES
+from providers.checks import solar_noon_minutes
+from service.limits import MAX_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +23,16 @@ if TYPE_CHECKING:
 
     from cache.contract import Held
     from gridgram.emissions import Emissions, HourColumns
+    from gridgram.interval import Interval
     from gridgram.locations import Place
     from gridgram.profile import EnergyProfile
     from gridgram.quality import Signal
     from gridgram.series import IntensitySeries, Source
     from gridgram.zones import Zone
-    from providers.base import ProviderInfo
+    from providers.base import Provider, ProviderInfo
+    from providers.chain import Candidate
+    from providers.engine import Fetched
+    from providers.health import Health
     from providers.reference import Offer
 
 _QUALITY_NAMES = ("", *(quality.value for quality in QUALITIES))
@@ -204,12 +210,25 @@ class HeldAnswer(TypedDict):
     hours: int
 
 
+class CandidateAnswer(TypedDict):
+    """A source that knows a zone and a signal, in the order of asking; `why_not` says why it is not asked."""
+
+    provider: str
+    is_asked: bool
+    why_not: NotRequired[str]
+    scope: str
+    offers: list[str]
+    resolution_minutes: int
+    needs_key: bool
+
+
 class ZoneDetailAnswer(ZoneAnswer):
     """A grid area, the codes that others know it by, and what each signal is answered from."""
 
     codes: dict[str, list[str]]
     reference: dict[str, OfferAnswer]
     held: list[HeldAnswer]
+    sources: dict[str, list[CandidateAnswer]]
 
 
 class LocateAnswer(PlaceMembers):
@@ -221,7 +240,10 @@ class LocateAnswer(PlaceMembers):
 
 
 class ProviderAnswer(TypedDict):
-    """A source of hours: what it offers, under which licence, and whether it answers."""
+    """A source of hours: what it offers, under which licence, and whether it answers.
+
+    `health`: ok (answered last time), unasked (not asked since the start), down (failed last time), off (`why_off` says why).
+    """
 
     name: str
     title: str
@@ -233,13 +255,46 @@ class ProviderAnswer(TypedDict):
     attribution: str
     url: str
     detail: str
-    health: Literal["ok", "away"]
+    health: Literal["ok", "unasked", "down", "off"]
+    why_off: NotRequired[str]
+    last_success: NotRequired[str]
+    last_error: NotRequired[str]
 
 
 class ProvidersAnswer(TypedDict):
     """All providers."""
 
     providers: list[ProviderAnswer]
+
+
+class FaultAnswer(TypedDict):
+    """One thing that is wrong: a JSON pointer (or the name of a parameter) and one sentence."""
+
+    pointer: str
+    detail: str
+
+
+class CheckSeriesAnswer(TypedDict):
+    """What a source gave of one signal: so many hours, their qualities, their mean, the newest. [gCO2e/kWh]"""
+
+    signal: str
+    hours: int
+    quality: str
+    mean_g_per_kwh: float
+    newest: str
+
+
+class CheckAnswer(TypedDict):
+    """What a source gave for a day. `solar_noon_minutes`: how long after solar noon its solar power centres, where it tells of any."""
+
+    provider: str
+    zone: str
+    start: str
+    end: str
+    points: int
+    series: list[CheckSeriesAnswer]
+    solar_noon_minutes: NotRequired[float]
+    faults: list[FaultAnswer]
 
 
 class HealthAnswer(TypedDict):
@@ -269,13 +324,6 @@ class ProblemTypeAnswer(TypedDict):
     status: int
     title: str
     mend: str
-
-
-class FaultAnswer(TypedDict):
-    """One thing that is wrong: a JSON pointer (or the name of a parameter) and one sentence."""
-
-    pointer: str
-    detail: str
 
 
 class ProblemAnswer(TypedDict):
@@ -488,7 +536,7 @@ def held_answer(held: Held) -> HeldAnswer:
     }
 
 
-def provider_answer(info: ProviderInfo, *, is_away: bool) -> ProviderAnswer:
+def provider_answer(info: ProviderInfo, health: Literal["ok", "unasked", "down", "off"]) -> ProviderAnswer:
     """Write what a provider says about itself, and whether it answers."""
     return {
         "name": info.name,
@@ -501,7 +549,70 @@ def provider_answer(info: ProviderInfo, *, is_away: bool) -> ProviderAnswer:
         "attribution": info.attribution,
         "url": info.url,
         "detail": info.detail,
-        "health": "away" if is_away else "ok",
+        "health": health,
+    }
+
+
+def source_answer(provider: Provider, health: Health, why_off: str) -> ProviderAnswer:
+    """Write a provider that is asked over the network, and how it is doing."""
+    state: Literal["ok", "unasked", "down", "off"] = "unasked"
+    if why_off:
+        state = "off"
+    elif health.failures_in_a_row:
+        state = "down"
+    elif health.last_success is not None:
+        state = "ok"
+    answer = provider_answer(provider.info, state)
+    if why_off:
+        answer["why_off"] = why_off
+    if health.last_success is not None:
+        answer["last_success"] = format_time(health.last_success)
+    if health.failures_in_a_row:
+        answer["last_error"] = health.last_error
+    return answer
+
+
+def candidate_answer(candidate: Candidate) -> CandidateAnswer:
+    """Write a source of a zone and signal, and why it is not asked if so."""
+    provider = candidate.provider
+    answer: CandidateAnswer = {
+        "provider": provider.info.name,
+        "is_asked": candidate.may_answer,
+        "scope": provider.info.scope[0].value,
+        "offers": list(provider.info.offers),
+        "resolution_minutes": provider.resolution_minutes,
+        "needs_key": provider.info.needs_key,
+    }
+    if candidate.refusal:
+        answer["why_not"] = candidate.refusal
+    return answer
+
+
+def check_answer(provider: Provider, zone: Zone, interval: Interval, fetched: Fetched) -> CheckAnswer:
+    """Write what a source gave for a day and how it was read."""
+    answer: CheckAnswer = {
+        "provider": provider.info.name,
+        "zone": zone.key,
+        "start": format_time(interval.start),
+        "end": format_time(interval.end),
+        "points": len(fetched.points),
+        "series": [_check_series(series) for series in fetched.series],
+        "faults": [{"pointer": fault.where, "detail": fault.detail} for fault in fetched.faults[:MAX_FAULTS]],
+    }
+    minutes = solar_noon_minutes(fetched.points, zone.longitude)
+    if minutes is not None:
+        answer["solar_noon_minutes"] = minutes
+    return answer
+
+
+def _check_series(series: IntensitySeries) -> CheckSeriesAnswer:
+    held = np.flatnonzero(series.quality != MISSING_CODE)
+    return {
+        "signal": series.signal.value,
+        "hours": len(held),
+        "quality": ", ".join(_QUALITY_NAMES[code] for code in np.unique(series.quality[held]).tolist()),
+        "mean_g_per_kwh": float(series.g_per_kwh[held].mean()),
+        "newest": format_hour(series.first_hour + int(held[-1])),
     }
 
 

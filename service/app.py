@@ -8,28 +8,56 @@ from aiohttp import web
 
 from cache.memory import ChunkMemory
 from cache.sqlite import SqliteStore
+from gridgram.errors import SettingsError
 from gridgram.locations import Locator
 from gridgram.zones import Zones
+from providers.engine import Engine, Options
 from providers.reference import Reference
+from providers.registry import load_providers
+from service.fetching import Fetcher
 from service.guard import guard
 from service.handlers import CONTRACT, GRIDGRAM
 from service.intensity import Intensity
 from service.limits import MAX_BODY_BYTES
 from service.openapi import openapi_yaml
 from service.operations import OPERATIONS
-from service.usecases import Gridgram
+from service.settings import PREFIX, ProviderSettings
+from service.usecases import Gridgram, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
+    from providers.base import Provider
     from service.settings import Settings
 
 
 def build_gridgram(settings: Settings) -> Gridgram:
-    """Build all parts. Nothing is opened yet; close `intensity.store` when done."""
+    """Build all parts. Nothing is opened yet; close `intensity` when done."""
     zones = Zones.load()
-    intensity = Intensity(SqliteStore(settings.store_path), Reference.load(zones), ChunkMemory(settings.memory_mib * 1024 * 1024))
-    return Gridgram(zones, Locator.load(zones), intensity)
+    providers = load_providers()
+    if unknown := sorted({*settings.providers, *settings.provider_order} - providers.keys()):
+        raise SettingsError(f"{PREFIX}PROVIDERS names {unknown[0]!r}, which is no source; the sources are {', '.join(sorted(providers))}")
+    set_for = {name: settings.providers.get(name, ProviderSettings()) for name in providers}
+    engine = Engine({name: _options(provider, set_for) for name, provider in providers.items()}, utc_now)
+
+    def why_off(provider: Provider) -> str:
+        name = provider.info.name
+        if settings.offline:
+            return f"{PREFIX}OFFLINE is set"
+        if not set_for[name].enabled:
+            return f"{PREFIX}PROVIDERS__{name.upper()}__ENABLED is false"
+        held = engine.options[name].secrets
+        missing = [setting for setting in provider.needed_settings if setting not in held]
+        return f"needs {PREFIX}PROVIDERS__{provider.settings_name.upper()}__{missing[0].upper()}" if missing else ""
+
+    fetcher = Fetcher(engine, providers, why_off, utc_now, settings.upstream_seconds, settings.provider_order)
+    store, memory = SqliteStore(settings.store_path), ChunkMemory(settings.memory_mib * 1024 * 1024)
+    return Gridgram(zones, Locator.load(zones), Intensity(store, Reference.load(zones), memory, zones, fetcher))
+
+
+def _options(provider: Provider, set_for: Mapping[str, ProviderSettings]) -> Options:
+    account = set_for[provider.settings_name]
+    return Options(account.secrets, set_for[provider.info.name].url or account.url)
 
 
 def build_app(gridgram: Gridgram) -> web.Application:
@@ -43,7 +71,7 @@ def build_app(gridgram: Gridgram) -> web.Application:
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
         yield
-        await gridgram.intensity.store.close()
+        await gridgram.intensity.close()
 
     app.cleanup_ctx.append(lifetime)
     return app

@@ -254,6 +254,70 @@ def import_hours(
 
 
 @app.command()
+def fetch(
+    zone: Annotated[str, typer.Argument(help="The key of a zone.")],
+    start: Annotated[str, typer.Option(help="RFC 3339 with an offset.")],
+    end: Annotated[str, typer.Option(help="End of the span, excluded; at most 366 days after the start.")],
+    signal: SignalOption = SignalChoice.LIFECYCLE,
+    is_json: Json = False,
+) -> None:
+    """Fill the store ahead: ask the sources for a span, and tell what is held of it then."""
+    with _errors(is_json=is_json):
+        from service.requests import SeriesQuery, read_request  # noqa: PLC0415
+
+        members = {"location": zone, "start": start, "end": end, "signal": signal.value}
+
+        async def work(gridgram: Gridgram) -> SeriesAnswer:
+            return (await gridgram.series(read_request(SeriesQuery, members, gridgram.now())))[0]
+
+        answer = _run(work)
+        if is_json:
+            _print_json({name: answer[name] for name in ("zone", "signal", "start", "end", "missing", "provenance")})
+        else:
+            from service.tables import print_provenance  # noqa: PLC0415
+
+            print_provenance(answer)
+
+
+@app.command()
+def providers(is_json: Json = False) -> None:
+    """List the sources of hours: what they offer, whether they are asked, and why not."""
+    with _errors(is_json=is_json):
+
+        async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - a JSON answer
+            return gridgram.providers()
+
+        answer = _run(work)
+        if is_json:
+            _print_json(answer)
+        else:
+            from service.tables import print_providers  # noqa: PLC0415
+
+            print_providers(answer)
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="The name of a source, as `gridgram providers` lists it.")],
+    zone: Annotated[str | None, typer.Option(help="The zone to ask for; the source's first without it.")] = None,
+    is_json: Json = False,
+) -> None:
+    """Ask one source for its newest whole day, and tell what came and how it was read."""
+    with _errors(is_json=is_json):
+
+        async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - a JSON answer
+            return await gridgram.check_provider(name, zone)
+
+        answer = _run(work)
+        if is_json:
+            _print_json(answer)
+        else:
+            from service.tables import print_check  # noqa: PLC0415
+
+            print_check(answer)
+
+
+@app.command()
 def openapi() -> None:
     """Print the HTTP contract."""
     from service.openapi import openapi_yaml  # noqa: PLC0415 - only this command needs it
@@ -282,7 +346,7 @@ def _run(work: Any) -> Any:  # noqa: ANN401 - whatever the use case answers
         try:
             return await work(gridgram)
         finally:
-            await gridgram.intensity.store.close()
+            await gridgram.intensity.close()
 
     return asyncio.run(main())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,6 +20,7 @@ JSON_TYPE = "application/json"
 CSV_TYPE = "text/csv"
 PARQUET_TYPE = "application/vnd.apache.parquet"
 FORMATS = {"json": JSON_TYPE, "csv": CSV_TYPE, "parquet": PARQUET_TYPE}
+_WEIGHT = re.compile(r"[01](?:\.\d{0,3})?", re.ASCII)
 COLUMNS = ("zone", "signal", "start", "g_per_kwh", "low", "high", "quality", "provider", "scope", "licence", "attribution")
 
 
@@ -29,28 +31,31 @@ class NotAcceptable(InputError):
 
 
 def choose_format(wanted: str | None, accept: str) -> str:
-    """Choose a format by the `format` parameter, else by the Accept header (JSON when it names none). Raises NotAcceptable."""
+    """Choose a format by the `format` parameter, else by the Accept header. Raises NotAcceptable.
+
+    As RFC 9110 has it, the most specific range that names a format gives its weight; at equal weight the range that stands first wins,
+    and JSON among the formats of one range, or of none.
+    """
     if wanted is not None:
         return wanted
+    ranges = [_read_range(entry) for entry in accept.lower().split(",") if entry.strip()] or [("*/*", 1.0)]
+    place_by_range = {media_range: place for place, (media_range, _) in reversed(list(enumerate(ranges)))}
     ranked = []
-    for order, entry in enumerate(accept.split(",")):
-        media_type, *parameters = (part.strip().lower() for part in entry.split(";"))
-        weight = next((_weight(parameter[2:]) for parameter in parameters if parameter.startswith("q=")), 1.0)
-        ranked.append((-weight, order, media_type))
-    for weight, _, media_type in sorted(ranked):
-        if media_type in {"", "*/*", "application/*", JSON_TYPE} and weight < 0:
-            return "json"
-        for name, known in FORMATS.items():
-            if weight < 0 and media_type in {known, f"{known.partition('/')[0]}/*"}:
-                return name
-    raise NotAcceptable(f"none of {accept[:80]!r} is to be had; accept {', '.join(FORMATS.values())}")
+    for name, media_type in FORMATS.items():
+        names = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
+        place = next((place_by_range[media_range] for media_range in names if media_range in place_by_range), None)
+        if place is not None and ranges[place][1] > 0:
+            ranked.append((-ranges[place][1], place, name))
+    if not ranked:
+        raise NotAcceptable(f"none of {accept[:80]!r} is to be had; accept {', '.join(FORMATS.values())}")
+    return min(ranked, key=lambda rank: rank[:2])[2]
 
 
-def _weight(text: str) -> float:
-    try:
-        return min(max(float(text), 0.0), 1.0)
-    except ValueError:
-        return 0.0
+def _read_range(entry: str) -> tuple[str, float]:
+    """One entry of an Accept header: its range and its weight; a weight that is none counts as 0."""
+    media_range, *parameters = (part.strip() for part in entry.split(";"))
+    weight = next((parameter[2:].strip() for parameter in parameters if parameter.startswith("q=")), "1")
+    return media_range, float(weight) if _WEIGHT.fullmatch(weight) else 0.0
 
 
 def write_series(answer: SeriesAnswer, series: IntensitySeries, name: str) -> bytes:

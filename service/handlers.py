@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
+from gridgram.quality import Signal
 from service import PACKAGE_VERSION
 from service.body import off_the_loop, parse_json, read_body, read_query
 from service.formats import FORMATS, choose_format, write_series
 from service.problems import PROBLEM_TYPES
 from service.requests import LatestQuery, LocationQuery, NoQuery, SeriesQuery, read_request
+from service.usecases import THREADED_HOURS
 
 if TYPE_CHECKING:
     from service.requests import Model
@@ -70,9 +73,13 @@ async def emissions(request: web.Request) -> web.Response:
 async def intensity(request: web.Request) -> web.Response:
     """Answer GET /v1/intensity."""
     query = _query(request, SeriesQuery)
-    chosen = choose_format(query.format, request.headers.get("Accept", ""))
+    chosen = choose_format(query.format, ", ".join(request.headers.getall("Accept", [])))
     answer, series = await request.app[GRIDGRAM].series(query)
-    return _cached(request, write_series(answer, series, chosen), FORMATS[chosen], SERIES_MAX_AGE_SECONDS)
+    if chosen == "parquet" or len(answer["hours"]) >= THREADED_HOURS:  # the first Parquet loads a library, for some 300 ms
+        body = await asyncio.to_thread(write_series, answer, series, chosen)
+    else:
+        body = write_series(answer, series, chosen)
+    return _cached(request, body, FORMATS[chosen], SERIES_MAX_AGE_SECONDS)
 
 
 async def latest(request: web.Request) -> web.Response:
@@ -114,8 +121,9 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Answer GET /readyz: the service can answer, with or without its store."""
     _query(request, NoQuery)
-    away = request.app[GRIDGRAM].intensity.store_is_away
-    return _json({"status": "ready", "store": "away" if away else "ok"})
+    intensity = request.app[GRIDGRAM].intensity
+    await intensity.chunks("", Signal.LIFECYCLE, ())  # of no month, yet it looks whether the store is there
+    return _json({"status": "ready", "store": "away" if intensity.store_is_away else "ok"})
 
 
 async def version(request: web.Request) -> web.Response:

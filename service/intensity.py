@@ -5,15 +5,17 @@ Every caller, live or batch, reads through here, so that the same hour of the sa
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from gridgram.errors import StoreError
 from gridgram.interval import Month, months_between
-from gridgram.series import joined, overlay
+from gridgram.series import joined, month_series, overlay
 from gridgram.sums import MonthChunk
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from cache.memory import ChunkMemory
     from gridgram.quality import Signal
     from gridgram.series import IntensitySeries
+    from gridgram.zones import Zones
     from providers.reference import Reference
+    from service.fetching import Fetcher
 
 log = structlog.get_logger()
 
@@ -38,12 +42,38 @@ class Intensity:
     store: SeriesStore
     reference: Reference
     memory: ChunkMemory
+    zones: Zones | None = None
+    fetcher: Fetcher | None = None
     store_is_away: bool = False
+    _filling: set[asyncio.Future[None]] = field(default_factory=set)
     _checked_at: float = field(default=float("-inf"))
     _generation: int = -1
 
     async def read(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
-        """The hours [first_hour, end_hour): the best that is held of each, explicit holes where nothing is."""
+        """The hours [first_hour, end_hour): the best that is to be had of each, explicit holes where nothing is."""
+        await self.prepare(zone, signal, first_hour, end_hour)
+        return await self._held_hours(zone, signal, first_hour, end_hour)
+
+    async def prepare(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
+        """Ask the sources for what is missing or may have changed in the span. A caller that leaves does not stop it for the others."""
+        if self.fetcher is None or self.zones is None or not self.fetcher.is_due(zone, signal, first_hour, end_hour):
+            return
+        held = partial(self._held_hours, zone, signal)
+        filling = asyncio.ensure_future(self.fetcher.fill(self.zones[zone], signal, first_hour, end_hour, held, self._keep))
+        self._filling.add(filling)
+        filling.add_done_callback(self._filling.discard)
+        await asyncio.shield(filling)
+
+    async def close(self) -> None:
+        """Stop asking, and let go of the sources and the store."""
+        for filling in self._filling:
+            filling.cancel()
+        await asyncio.gather(*self._filling, return_exceptions=True)
+        if self.fetcher is not None:
+            await self.fetcher.engine.close()
+        await self.store.close()
+
+    async def _held_hours(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
         chunks = await self.chunks(zone, signal, months_between(first_hour, end_hour))
         if len(chunks) == 1:
             return chunks[0].series.window(first_hour, end_hour)
@@ -68,6 +98,17 @@ class Intensity:
         except StoreError as error:
             self._store_failed(error)
             return []
+
+    async def _keep(self, fetched: Sequence[IntensitySeries]) -> None:
+        """Lay fetched hours over what is held, in the store and, also when that is away, in memory."""
+        try:
+            await self.store.merge(fetched)
+        except StoreError as error:
+            self._store_failed(error)
+        for series in fetched:
+            for month, hours in month_series(series).items():
+                (chunk,) = await self.chunks(series.zone, series.signal, [month])
+                self.memory.put(MonthChunk(overlay(chunk.series, hours)))
 
     async def _load(self, zone: str, signal: Signal, months: Sequence[Month]) -> list[MonthChunk]:
         stored: Sequence[IntensitySeries | None] = [None] * len(months)

@@ -8,8 +8,14 @@ MAX_BATCH_BYTES = 32 * 1024 * 1024
 """A whole NDJSON batch, after inflation; it is streamed, so this is not what it takes in memory."""
 MAX_LINE_BYTES = MAX_BODY_BYTES
 """One line of an NDJSON batch."""
+MAX_BATCH_LINES = 100_000
+"""Lines of one batch, blank ones too; without it 32 MiB of bad lines would be gigabytes of answers."""
+MAX_FIELDS = 64
+"""Fields of one object in a long body."""
 MAX_POINTS = 100_000
 """Steps, powers or intervals of one profile."""
+MAX_OBJECTS = MAX_POINTS + 100
+"""Objects and lists in one JSON body: an interval is an object, and each takes some hundred times its bytes in memory."""
 MAX_SPAN_DAYS = 366
 """From the start to the end of one job or one series."""
 MAX_ENERGY_KWH = 1e12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -15,7 +16,16 @@ from service.problems import CONTENT_TYPE, PROBLEM_TYPES
 from service.requests import NoQuery, Request
 
 REFERENCE = "#/components/schemas/{model}"
-ALWAYS = ("invalid-input", "internal-error")
+HEADER_REFERENCE = "#/components/headers/{header}"
+ITEMS = "x-item-schema"
+"""The schema of one line of NDJSON; OpenAPI 3.2 calls it itemSchema, 3.1 has no word for it."""
+ALWAYS = ("bad-request", "invalid-input", "internal-error")
+HEADERS = {
+    "X-Request-ID": "The request's own, when it has up to 64 letters, digits, dots, dashes and underscores; else a new one.",
+    "ETag": "Changes whenever the answer does; send it back in If-None-Match.",
+    "Cache-Control": "How long the answer may be reused.",
+}
+CACHE_HEADERS = ("ETag", "Cache-Control")
 TAGS = {
     "emissions": "Energy and a place become emissions.",
     "intensity": "Hourly intensity of a place.",
@@ -60,7 +70,10 @@ def openapi_document() -> dict[str, Any]:
         },
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
-        "components": {"schemas": dict(sorted(schemas.items()))},
+        "components": {
+            "headers": {name: {"description": text, "required": True, "schema": {"type": "string"}} for name, text in HEADERS.items()},
+            "schemas": dict(sorted(schemas.items())),
+        },
     }
 
 
@@ -77,7 +90,9 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
 def _body(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     schema = _component(operation.body, schemas, "validation")
     if operation.consumes == NDJSON_TYPE:
-        return {"schema": {"type": "string", "description": "One object a line, each as in /v1/emissions."}, "itemSchema": schema}
+        lines = "".join(f"{orjson.dumps(item).decode()}\n" for item in operation.example.body)
+        text = {"type": "string", "description": "One object a line, each as in /v1/emissions."}
+        return {"schema": text, ITEMS: schema, "example": lines}
     return {"schema": schema, "example": operation.example.body}
 
 
@@ -128,12 +143,14 @@ def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
             content[media_type] = {"schema": _component(operation.answer, schemas, "serialization")}
         elif media_type == NDJSON_TYPE:
             item = {"oneOf": [_component(model, schemas, "serialization") for model in (operation.answer, ProblemAnswer)]}
-            content[media_type] = {"schema": {"type": "string", "description": "One object a line."}, "itemSchema": item}
+            content[media_type] = {"schema": {"type": "string", "description": "One object a line."}, ITEMS: item}
         else:
             content[media_type] = {"schema": {"type": "string"}}
-    responses: dict[str, Any] = {"200": {"description": "The answer.", "content": content}}
+    caching = CACHE_HEADERS if operation.may_be_unchanged else ()
+    responses: dict[str, Any] = {"200": {"description": "The answer.", "headers": _headers("X-Request-ID", *caching), "content": content}}
     if operation.may_be_unchanged:
-        responses["304"] = {"description": "What the caller holds (If-None-Match) is still true."}
+        unchanged = "What the caller holds (If-None-Match) is still true."
+        responses["304"] = {"description": unchanged, "headers": _headers("X-Request-ID", *caching)}
     by_status: dict[int, list[str]] = {}
     for code in sorted({*operation.problems, *ALWAYS}, key=lambda code: (PROBLEM_TYPES[code].status, code)):
         by_status.setdefault(PROBLEM_TYPES[code].status, []).append(code)
@@ -143,6 +160,10 @@ def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
             "content": {CONTENT_TYPE: {"schema": {"$ref": REFERENCE.format(model="ProblemAnswer")}}},
         }
     return responses
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": HEADER_REFERENCE.format(header=name)} for name in names}
 
 
 def _component(model: Any, schemas: dict[str, Any], mode: Any) -> dict[str, Any]:  # noqa: ANN401 - a model or a TypedDict

@@ -73,7 +73,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/emissions/batch",
         "emissions_batch",
         "Many jobs, one a line: an answer a line, in order, streamed; a bad line is answered by a problem with its line number. "
-        "Read the answers while you send: what is not read is held back after some two thousand of them.",
+        "Read the answers while you send: once 4 MiB of them are unread, no more of the request is read.",
         emissions_batch,
         answers.EmissionsAnswer,
         body=EmissionsRequest,

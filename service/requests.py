@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -18,6 +19,8 @@ from pydantic import (
     Tag,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 from pydantic import WithJsonSchema as JsonSchema
@@ -39,14 +42,21 @@ from service.limits import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pydantic_core import InitErrorDetails
+
 MICROSECONDS_PER_DAY = 86_400_000_000
 MIN_STEP = 1_000_000
 """One second, in microseconds."""
+MAX_TIME_CHARACTERS = 64
+PIECE_POINTS = 256
+"""Points of a profile that are checked before it is asked whether there are faults enough to tell."""
 
 
 def _read_time(text: object, info: ValidationInfo) -> int:
     if not isinstance(text, str):
         raise ValueError("a time is a string, like 2022-03-11T00:00:00Z")  # noqa: TRY004 - pydantic gathers ValueErrors only
+    if len(text) > MAX_TIME_CHARACTERS:
+        raise ValueError(f"a time has at most {MAX_TIME_CHARACTERS} characters; write it like 2022-03-11T00:00:00Z")
     return to_microseconds(check_range(parse_time(text), _now(info)))
 
 
@@ -75,18 +85,61 @@ Time = Annotated[
         }
     ),
 ]
+EndTime = Annotated[Time, Field(examples=["2022-03-12T00:00:00Z"])]
 Duration = Annotated[
     int,
     PlainValidator(_read_duration),
     JsonSchema(
-        {"type": "string", "description": "ISO 8601, a fixed length between one second and 366 days.", "examples": ["PT1H", "PT5M"]}
+        {
+            "type": "string",
+            "description": "ISO 8601, a fixed length between one second and 366 days.",
+            "pattern": r"^P([0-9]{1,4}W)?([0-9]{1,6}D)?(T([0-9]{1,6}H)?([0-9]{1,8}M)?([0-9]{1,9}(\.[0-9]{1,6})?S)?)?$",
+            "examples": ["PT1H", "PT5M"],
+        }
     ),
 ]
+
+
+def _piecewise(points: object, check: ValidatorFunctionWrapHandler) -> list[Any]:
+    """Check a long list piece by piece and stop when there are faults enough: 100,000 of them would cost seconds and hundreds of MiB."""
+    if not isinstance(points, list) or not PIECE_POINTS < len(points) <= MAX_POINTS:
+        return cast("list[Any]", check(points))
+    checked: list[Any] = []
+    faults: list[InitErrorDetails] = []
+    for first in range(0, len(points), PIECE_POINTS):
+        try:
+            checked += check(points[first : first + PIECE_POINTS])
+        except ValidationError as error:
+            faults += [_moved(fault, first) for fault in error.errors(include_url=False, include_input=False)]
+            if len(faults) > MAX_FAULTS:
+                break
+    if faults:
+        raise ValidationError.from_exception_data("points", faults)
+    return checked
+
+
+def _moved(fault: Any, by: int) -> InitErrorDetails:  # noqa: ANN401 - pydantic's ErrorDetails, with free context
+    """The fault of one point, at the place of the point in the whole list."""
+    index, *inner = fault["loc"]
+    return {"type": fault["type"], "loc": (index + by, *inner), "input": None, "ctx": fault.get("ctx", {})}
+
+
+Point = TypeVar("Point")
+Points = Annotated[list[Point], Field(min_length=1, max_length=MAX_POINTS), WrapValidator(_piecewise)]
 Kwh = Annotated[float, Field(ge=0, le=MAX_ENERGY_KWH, allow_inf_nan=False)]
 Watt = Annotated[float, Field(ge=0, le=MAX_POWER_W, allow_inf_nan=False)]
 Location = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LOCATION_CHARACTERS)]
 SignalName = Literal["lifecycle", "direct", "marginal"]
 QualityName = Literal["measured", "preliminary", "estimated", "forecast", "typical", "annual"]
+
+
+def _plain_zero(number: float) -> float:
+    """The number; 0.0 for -0.0, which is no less and would be told again in the answer."""
+    return number or 0.0
+
+
+def _plain_zeros(numbers: list[float]) -> list[float]:
+    return [number or 0.0 for number in numbers]
 
 
 class Request(BaseModel):
@@ -112,11 +165,11 @@ class Steps(Request):
 class SteppedEnergy(Steps):
     """Consecutive steps of equal length, each with its energy."""
 
-    kwh: Annotated[list[Kwh], Field(min_length=1, max_length=MAX_POINTS, description="Energy of each step. [kWh]")]
+    kwh: Annotated[Points[Kwh], Field(description="Energy of each step. [kWh]")]
 
     def profile(self) -> EnergyProfile:
         """Lay the steps on the hours."""
-        return stepped_profile(self.start, self.step, self.kwh)
+        return stepped_profile(self.start, self.step, _plain_zeros(self.kwh))
 
     @model_validator(mode="after")
     def _ends_in_time(self, info: ValidationInfo) -> Self:
@@ -128,40 +181,40 @@ class FlatEnergy(Request):
     """One total, spread evenly over a span."""
 
     start: Time
-    end: Time
+    end: EndTime
     total_kwh: Annotated[Kwh, Field(description="Energy of the whole span. [kWh]")]
 
     def profile(self) -> EnergyProfile:
         """Lay the span on the hours."""
-        return flat_profile(self.start, self.end, self.total_kwh)
+        return flat_profile(self.start, self.end, _plain_zero(self.total_kwh))
 
 
 class EnergyInterval(Request):
     """One span with its energy."""
 
     start: Time
-    end: Time
+    end: EndTime
     kwh: Annotated[Kwh, Field(description="Energy of the interval. [kWh]")]
 
 
 class IntervalEnergy(Request):
     """Spans with their energy, in any order; gaps use nothing, overlaps are refused."""
 
-    intervals: Annotated[list[EnergyInterval], Field(min_length=1, max_length=MAX_POINTS)]
+    intervals: Points[EnergyInterval]
 
     def profile(self) -> EnergyProfile:
         """Lay the intervals on the hours."""
-        return interval_profile([(interval.start, interval.end, interval.kwh) for interval in self.intervals])
+        return interval_profile([(interval.start, interval.end, _plain_zero(interval.kwh)) for interval in self.intervals])
 
 
 class PowerEnergy(Steps):
     """Consecutive steps of equal length, each with its mean power."""
 
-    power_w: Annotated[list[Watt], Field(min_length=1, max_length=MAX_POINTS, description="Mean power of each step. [W]")]
+    power_w: Annotated[Points[Watt], Field(description="Mean power of each step. [W]")]
 
     def profile(self) -> EnergyProfile:
         """Turn power into energy and lay it on the hours."""
-        return power_profile(self.start, self.step, self.power_w)
+        return power_profile(self.start, self.step, _plain_zeros(self.power_w))
 
     @model_validator(mode="after")
     def _ends_in_time(self, info: ValidationInfo) -> Self:
@@ -215,6 +268,7 @@ class EmissionsRequest(Request):
     intensity_g_per_kwh: Annotated[
         float | None,
         Field(ge=0, le=MAX_INTENSITY_G_PER_KWH, allow_inf_nan=False, description="A flat intensity in place of the grid. [gCO2e/kWh]"),
+        AfterValidator(lambda given: given if given is None else _plain_zero(given)),
     ] = None
     include: Annotated[list[Literal["hours", "equivalents"]], Field(max_length=2, description="What to add to the answer.")] = []
 
@@ -229,7 +283,7 @@ class SeriesQuery(LocationQuery):
     """A place, a span and a signal."""
 
     start: Annotated[Time, Field(description="Start of the span; rounded down to the hour.")]
-    end: Annotated[Time, Field(description="End of the span, excluded; rounded up to the hour.")]
+    end: Annotated[EndTime, Field(description="End of the span, excluded; rounded up to the hour.")]
     signal: SignalName = "lifecycle"
     format: Annotated[
         Literal["json", "csv", "parquet"] | None, Field(description="Format of the answer; without it the Accept header decides.")
@@ -286,7 +340,7 @@ def _faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
     problems = error.errors(include_url=False, include_input=False)
     faults = [_fault(problem, model) for problem in problems[:MAX_FAULTS]]
     if len(problems) > MAX_FAULTS:
-        faults.append(Fault("", f"and {len(problems) - MAX_FAULTS} more"))
+        faults.append(Fault("", f"and at least {len(problems) - MAX_FAULTS} more"))  # a long list is not checked to its end
     return faults
 
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gridgram.errors import SettingsError
@@ -16,10 +16,35 @@ PREFIX = "GRIDGRAM_"
 SQLITE = "sqlite:///"
 
 
+class ProviderSettings(BaseModel):
+    """What can be set for one source: GRIDGRAM_PROVIDERS__EIA__KEY, or a file that holds it: GRIDGRAM_PROVIDERS__EIA__KEY_FILE."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = Field(True, description="Whether the source is used at all.")
+    key: SecretStr | None = Field(None, description="Its key or token.")
+    key_file: FilePath | None = Field(None, description="A file that holds the key.")
+    username: str | None = Field(None, description="The user name, where it asks for one.")
+    password: SecretStr | None = Field(None, description="The password that belongs to it.")
+    password_file: FilePath | None = Field(None, description="A file that holds the password.")
+    url: str = Field("", pattern=r"^(https?://[^/?#]+/?)?$", description="Scheme and host to ask instead of its own: a mirror, a test.")
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The secrets that are set, by name; a file is read now."""
+        found = {"username": self.username} if self.username else {}
+        for name, value, path in (("key", self.key, self.key_file), ("password", self.password, self.password_file)):
+            if value is not None:
+                found[name] = value.get_secret_value()
+            elif path is not None:
+                found[name] = path.read_text(encoding="utf-8").strip()
+        return found
+
+
 class Settings(BaseSettings):
     """One field a setting; the variable is the field's name in capitals behind `GRIDGRAM_`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True)
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; loopback unless told otherwise.")
     port: int = Field(8080, ge=0, le=65_535, description="TCP port to listen on; 0 takes a free one.")
@@ -28,6 +53,12 @@ class Settings(BaseSettings):
         description="Where hours are kept: sqlite:///PATH. Default: gridgram/series.sqlite under the user's cache folder.",
     )
     memory_mib: int = Field(64, ge=1, le=65_536, description="Memory for hours that are kept ready to compute with. [MiB]")
+    offline: bool = Field(False, description="Open no outgoing connection: answer from the store and the embedded reference alone.")
+    upstream_seconds: float = Field(
+        8.0, gt=0, le=300, description="How long one request waits for sources before it is answered without. [s]"
+    )
+    provider_order: tuple[str, ...] = Field((), description="Sources to ask first, as a JSON list of names.")
+    providers: dict[str, ProviderSettings] = Field({}, description="What is set for single sources, see below.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe event that is logged.")
 
     @classmethod

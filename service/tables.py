@@ -11,7 +11,16 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from service.answers import EmissionsAnswer, EnergyProvenanceAnswer, LocateAnswer, SeriesAnswer, ZoneDetailAnswer, ZonesAnswer
+    from service.answers import (
+        CheckAnswer,
+        EmissionsAnswer,
+        EnergyProvenanceAnswer,
+        LocateAnswer,
+        ProvidersAnswer,
+        SeriesAnswer,
+        ZoneDetailAnswer,
+        ZonesAnswer,
+    )
     from service.importing.run import ImportReport
 
 GRAMS_PER_KG = 1_000.0
@@ -93,6 +102,42 @@ def print_series(answer: SeriesAnswer) -> None:
     for source in answer["provenance"]:
         detail = f" {escape(source['detail'])}" if "detail" in source else ""
         console.print(f"{source['hours']} h {source['quality']} from {escape(source['attribution'])}, {escape(source['licence'])}.{detail}")
+
+
+def print_provenance(answer: SeriesAnswer) -> None:
+    """Print what a series is made of: the hours by source and quality, and what is missing."""
+    console = _console()
+    console.print(f"[bold]{answer['zone']}[/bold] {answer['signal']}, {answer['start']} to {answer['end']}")
+    for source in answer["provenance"]:
+        console.print(f"{source['hours']:,} h {source['quality']} from {source['provider']} ({escape(source['attribution'])})")
+    for span in answer["missing"]:
+        console.print(f"missing: {span['start']} to {span['end']}", style="yellow")
+
+
+def print_providers(answer: ProvidersAnswer) -> None:
+    """Print the sources, one a line, and why some are not asked."""
+    table = _table("name", "health", "offers", "signals", "scope", "what")
+    for provider in answer["providers"]:
+        cells = [", ".join(provider[name]) for name in ("offers", "signals", "scope")]
+        table.add_row(provider["name"], provider["health"], *cells, escape(provider.get("why_off", provider["title"])))
+    _console().print(table)
+
+
+def print_check(answer: CheckAnswer) -> None:
+    """Print what a source gave for a day and how it was read."""
+    console = _console()
+    console.print(
+        f"[bold]{answer['provider']}[/bold] for {answer['zone']}, {answer['start']} to {answer['end']}: {answer['points']:,} points"
+    )
+    for series in answer["series"]:
+        console.print(
+            f"{series['signal']}: {series['hours']} h, {series['quality']}, mean {series['mean_g_per_kwh']:.1f} g/kWh,"
+            f" newest {series['newest']}"
+        )
+    if "solar_noon_minutes" in answer:
+        console.print(f"solar power centres {answer['solar_noon_minutes']:+.0f} minutes from solar noon")
+    for fault in answer["faults"]:
+        console.print(f"{escape(fault['pointer'])}: {escape(fault['detail'])}", style="yellow")
 
 
 def print_zones(answer: ZonesAnswer) -> None:

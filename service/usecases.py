@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from gridgram.emissions import account, account_flat, flat_hours_worse_than, given_series, hour_columns, hours_worse_than
 from gridgram.errors import Fault, InvalidInput, NoData, UnknownLocation
-from gridgram.interval import MICROSECONDS_PER_HOUR, format_hour, hour_of, hour_start, months_between
+from gridgram.interval import MICROSECONDS_PER_HOUR, Interval, format_hour, hour_of, hour_start, months_between
 from gridgram.quality import QUALITIES, QUALITY_CODES, Quality, Scope, Signal
 from gridgram.series import FILE_PROVIDER
 from gridgram.zones import ZoneKind
 from providers.base import ProviderInfo
 from service.answers import (
+    candidate_answer,
+    check_answer,
     emissions_answer,
     equivalents_answer,
     held_answer,
@@ -26,6 +28,7 @@ from service.answers import (
     provider_answer,
     series_answer,
     series_provenance,
+    source_answer,
     zone_answer,
 )
 from service.limits import MAX_FAULTS
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from gridgram.series import IntensitySeries
     from gridgram.zones import Zone, Zones
     from service.answers import (
+        CheckAnswer,
         EmissionsAnswer,
         LatestAnswer,
         LocateAnswer,
@@ -63,6 +67,8 @@ FILE_INFO = ProviderInfo(
     url="/docs",
     detail="Hours that were put into the store with `gridgram import`; they outrank every other source.",
 )
+HOURS_PER_DAY = 24
+CHECK_SECONDS = 60.0
 LATEST_HOURS = 24
 """How far back the newest known hour is looked for; before that it says nothing about now."""
 THREADED_HOURS = 1_000
@@ -173,11 +179,14 @@ class Gridgram:
         offers = {signal.value: offer for signal in Signal if (offer := self.intensity.reference.offer(zone.key, signal))}
         held = [held for held in await self.intensity.held() if held.zone == zone.key]
         signals = sorted({*offers, *(entry.signal.value for entry in held)})
+        fetcher = self.intensity.fetcher
+        chains = {signal.value: fetcher.candidates(zone.key, signal) for signal in Signal} if fetcher else {}
         return {
             **zone_answer(zone, signals),
             "codes": {system: list(codes) for system, codes in zone.codes.items()},
             "reference": {signal: offer_answer(offer) for signal, offer in offers.items()},
             "held": [held_answer(entry) for entry in held],
+            "sources": {signal: [candidate_answer(candidate) for candidate in chain] for signal, chain in chains.items() if chain},
         }
 
     def zone_of_hours(self, location: str) -> str:
@@ -194,12 +203,32 @@ class Gridgram:
 
     def providers(self) -> ProvidersAnswer:
         """All sources of hours and whether they answer."""
-        return {
-            "providers": [
-                provider_answer(self.intensity.reference.INFO, is_away=False),
-                provider_answer(FILE_INFO, is_away=self.intensity.store_is_away),
-            ]
-        }
+        answers = [
+            provider_answer(self.intensity.reference.INFO, "ok"),
+            provider_answer(FILE_INFO, "down" if self.intensity.store_is_away else "ok"),
+        ]
+        if fetcher := self.intensity.fetcher:
+            for provider in fetcher.providers.values():
+                answers.append(source_answer(provider, fetcher.engine.health_of(provider), fetcher.why_off(provider)))  # noqa: PERF401 - reads better
+        return {"providers": answers}
+
+    async def check_provider(self, name: str, zone: str | None) -> CheckAnswer:
+        """Ask one source for its newest whole day, past the store. Raises InvalidInput for an unknown name or zone, UpstreamError."""
+        fetcher = self.intensity.fetcher
+        provider = fetcher.providers.get(name) if fetcher else None
+        if fetcher is None or provider is None:
+            known = ", ".join(sorted(fetcher.providers)) if fetcher else "none"
+            raise InvalidInput([Fault("name", f"{name[:40]!r} is no source that is asked; those are {known}")])
+        key = next(iter(provider.zones)) if zone is None else zone.upper()
+        if key not in provider.zones:
+            raise InvalidInput([Fault("zone", f"{name} does not tell of {key[:40]!r}; its zones are {', '.join(provider.zones)}")])
+        if reason := fetcher.why_off(provider):
+            raise InvalidInput([Fault("name", f"{name} is off: {reason}")])
+        end = hour_of(self.now() - provider.lag) // HOURS_PER_DAY * HOURS_PER_DAY
+        interval = Interval(hour_start(end - HOURS_PER_DAY), hour_start(end))
+        return check_answer(
+            provider, self.zones[key], interval, await fetcher.engine.fetch(provider, self.zones[key], interval, CHECK_SECONDS)
+        )
 
     async def _place(self, location: str) -> Place:
         """Resolve a location; a point in a thread, since the first one loads the shapes."""
@@ -220,7 +249,9 @@ class Gridgram:
 
     async def _flat_emissions(self, zone: Zone, signal: Signal, job: Job) -> Emissions:
         profile = job.profile
-        chunks = await self.intensity.chunks(zone.key, signal, months_between(profile.hours[0], profile.end_hour))
+        first_hour, end_hour = profile.hours[0], profile.end_hour
+        await self.intensity.prepare(zone.key, signal, first_hour, end_hour)
+        chunks = await self.intensity.chunks(zone.key, signal, months_between(first_hour, end_hour))
         min_quality = Quality(job.request.min_quality)
         if worse := flat_hours_worse_than(min_quality, profile.start, profile.end, chunks):
             raise self._no_data(zone, signal, worse, min_quality)

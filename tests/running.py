@@ -46,9 +46,9 @@ class Service:
 
 
 def environment(home: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment in which nothing of this user's settings or cache is seen."""
+    """An environment in which nothing of this user's settings or cache is seen, and no source is asked unless told so."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GRIDGRAM_")}
-    return kept | {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")} | dict(settings or {})
+    return kept | {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "GRIDGRAM_OFFLINE": "1"} | dict(settings or {})
 
 
 def gridgram(

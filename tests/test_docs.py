@@ -9,8 +9,10 @@ from pathlib import Path
 import orjson
 
 from service import PACKAGE_VERSION, limits
+from providers.registry import load_providers
 from service.app import build_gridgram
 from service.operations import OPERATIONS
+from service.pages import providers_page
 from service.problems import PROBLEM_TYPES
 from service.settings import Settings
 
@@ -23,10 +25,10 @@ async def test_the_request_of_the_readme_gives_the_answer_of_the_readme(tmp_path
     answer = re.search(r"```json\n(.*?)```", README, re.DOTALL)
     assert request
     assert answer
-    gridgram = build_gridgram(Settings(store=f"sqlite:///{tmp_path / 'series.sqlite'}"))
+    gridgram = build_gridgram(Settings(offline=True, store=f"sqlite:///{tmp_path / 'series.sqlite'}"))
 
     given = await gridgram.emissions(gridgram.read_job(orjson.loads(request[1])))
-    await gridgram.intensity.store.close()
+    await gridgram.intensity.close()
 
     assert given == orjson.loads(answer[1])
 
@@ -61,7 +63,11 @@ def test_the_readme_opens_with_a_command_that_make_knows() -> None:
 def test_every_operation_stands_in_the_documents() -> None:
     api = (ROOT / "docs" / "api.md").read_text()
 
-    assert [f"`{operation.method} {operation.path}`" for operation in OPERATIONS if f"`{operation.method} {operation.path}`" not in api] == []
+    assert [name for operation in OPERATIONS if (name := f"`{operation.method} {operation.path}`") not in api] == []
+
+
+def test_the_page_about_sources_is_what_they_say_of_themselves() -> None:
+    assert (ROOT / "docs" / "providers.md").read_text() == providers_page(load_providers())
 
 
 def test_every_problem_and_every_limit_stands_in_the_documents_as_it_is() -> None:

@@ -1,0 +1,202 @@
+"""The one place that waits for sources: plan, ask, parse, check, hours.
+
+One retry policy (three tries, full jitter, never past the deadline), one rate and one circuit breaker a source. A source that fails
+costs its own hours and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import encode_basic_auth
+from aiolimiter import AsyncLimiter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity.stop import stop_base
+
+from gridgram.errors import UpstreamError
+from providers import client
+from providers.checks import check
+from providers.base import PointFault, Request
+from providers.errors import KeyRefused, TooSlow, Unreachable, UpstreamFault
+from providers.health import Health
+from providers.hourly import hours_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from aiohttp import ClientSession
+
+    from gridgram.interval import Interval
+    from gridgram.series import IntensitySeries
+    from gridgram.zones import Zone
+    from providers.base import Batch, IntensityPoint, Login, MixPoint, Provider
+
+ATTEMPTS: Final = 3
+FIRST_WAIT_SECONDS: Final = 0.25
+LONGEST_WAIT_SECONDS: Final = 5.0
+CONCURRENT_REQUESTS: Final = 4
+MAX_REQUESTS: Final = 2_000
+"""Of one fetch, pages and files included: a source that points on and on is stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator set for one source: its secrets by setting, and another place to ask."""
+
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a source gave for a span: its hours by signal, and what of its answer could not be used."""
+
+    series: Sequence[IntensitySeries]
+    faults: Sequence[PointFault]
+    points: Sequence[MixPoint | IntensityPoint] = ()
+
+
+class Engine:
+    """Asks sources. `clock` gives the present; belongs to one event loop; close it when done."""
+
+    def __init__(self, options: Mapping[str, Options], clock: Callable[[], datetime]) -> None:
+        self.options = options
+        self.clock = clock
+        self.health: dict[str, Health] = {}
+        self._limits: dict[str, AsyncLimiter] = {}
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._session: ClientSession | None = None
+
+    def health_of(self, provider: Provider) -> Health:
+        """What is known of a source; nothing yet, if it was never asked."""
+        return self.health.setdefault(provider.info.name, Health(provider.info.name))
+
+    async def fetch(self, provider: Provider, zone: Zone, interval: Interval, seconds: float) -> Fetched:
+        """Ask a source for the hours that a span touches, within so many seconds. Raises UpstreamError."""
+        health = self.health_of(provider)
+        health.admit(time.monotonic())
+        started = time.monotonic()
+        try:
+            batches = await self._ask_all(provider, provider.plan(zone.key, interval, self.clock()), started + seconds)
+        except* UpstreamError as group:
+            error = _first(group)
+            health.failed(error, time.monotonic())
+            raise error from None
+        now = self.clock()
+        health.succeeded(time.monotonic() - started, now)
+        unordered = {(point.start, type(point), getattr(point, "signal", None)): point for batch in batches for point in batch.points}
+        points = sorted(unordered.values(), key=lambda point: point.start)
+        sound, refused = check(points, now, zone.longitude)
+        series = hours_of(sound, provider, zone.key, interval.first_hour, interval.end_hour, now)
+        return Fetched(series, [*(fault for batch in batches for fault in batch.faults), *refused], sound)
+
+    async def close(self) -> None:
+        """Close the connections to all sources."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _ask_all(self, provider: Provider, requests: Sequence[Request], deadline: float) -> list[Batch]:
+        """All answers, those to the requests that an answer points to included, in the order of the requests."""
+        room = asyncio.Semaphore(CONCURRENT_REQUESTS)
+        batches: list[Batch] = []
+        wave = list(requests)
+        asked = 0
+        while wave:
+            asked += len(wave)
+            if asked > MAX_REQUESTS:
+                raise UpstreamError(f"{provider.info.name} points to more than {MAX_REQUESTS} requests for one span.")
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._ask(provider, request, deadline, room)) for request in wave]
+            answered = [batch for task in tasks if (batch := task.result()) is not None]
+            batches += answered
+            wave = [request for batch in answered for request in batch.following]
+        return batches
+
+    async def _ask(self, provider: Provider, request: Request, deadline: float, room: asyncio.Semaphore) -> Batch | None:
+        policy = AsyncRetrying(
+            retry=retry_if_exception_type((Unreachable, UpstreamFault)),
+            stop=_StopBefore(deadline) | stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
+            reraise=True,
+        )
+        async with room:
+            body: bytes | None = await policy(self._get, provider, request, deadline)
+        if body is None:
+            return None
+        try:
+            batch = await asyncio.to_thread(provider.parse, request, body)
+        except UpstreamError as error:
+            raise UpstreamError(self._redacted(provider, str(error))) from None
+        told = [PointFault(fault.where, self._redacted(provider, fault.detail)) for fault in batch.faults]
+        return replace(batch, faults=told)
+
+    def _redacted(self, provider: Provider, text: str) -> str:
+        """A text without the secrets of its source: some sources echo them."""
+        for secret in self.options.get(provider.info.name, Options()).secrets.values():
+            text = text.replace(secret, "***")
+        return text
+
+    async def _get(self, provider: Provider, request: Request, deadline: float) -> bytes | None:
+        name = provider.info.name
+        limit = self._limits.setdefault(name, AsyncLimiter(max(1.0, provider.requests_per_minute), 60.0))
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                await limit.acquire()
+        except TimeoutError:
+            raise TooSlow(f"{name} may not be asked that often; no time was left for {request.zone}.") from None
+        secrets = self.options.get(name, Options()).secrets
+        if provider.login is not None:
+            secrets = {"token": await self._token(provider, provider.login, request, deadline)}
+        try:
+            return await self._send(provider, request, secrets, deadline)
+        except KeyRefused:
+            if provider.login is None or self._tokens.pop(provider.login.url, None) is None:
+                raise
+            secrets = {"token": await self._token(provider, provider.login, request, deadline)}  # the old one may have run out
+            return await self._send(provider, request, secrets, deadline)
+
+    async def _token(self, provider: Provider, login: Login, request: Request, deadline: float) -> str:
+        """The token of a source that wants a login, asked for anew when it has run out."""
+        held = self._tokens.get(login.url)
+        if held is not None and held[1] > time.monotonic():
+            return held[0]
+        user, password = (self.options[provider.info.name].secrets[setting] for setting in login.settings)
+        basic = ("Authorization", encode_basic_auth(user, password))
+        asking = Request(login.url, request.zone, request.interval, headers=(basic,), part="login")
+        body = await self._send(replace(provider, secrets=()), asking, {}, deadline)
+        token = login.read_token(body or b"")
+        self._tokens[login.url] = token, time.monotonic() + login.lasts.total_seconds()
+        return token
+
+    async def _send(self, provider: Provider, request: Request, secrets: Mapping[str, str], deadline: float) -> bytes | None:
+        base_url = self.options.get(provider.info.name, Options()).base_url
+        seconds = max(0.0, deadline - time.monotonic())
+        return await client.get(self._opened(), provider, request, base_url=base_url, secrets=secrets, seconds=seconds)
+
+    def _opened(self) -> ClientSession:
+        if self._session is None:
+            self._session = client.open_session()
+        return self._session
+
+
+class _StopBefore(stop_base):
+    """Stop when the wait that comes next would pass the deadline."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+
+    def __call__(self, state: RetryCallState) -> bool:
+        return time.monotonic() + state.upcoming_sleep >= self.deadline
+
+
+def _first(group: BaseExceptionGroup[UpstreamError]) -> UpstreamError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, UpstreamError)  # noqa: S101 - the group holds nothing else
+    return error

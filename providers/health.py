@@ -1,0 +1,82 @@
+"""How a source is doing: counts, a circuit breaker, and the pauses that it asked for. Knows no clock: `now` is monotonic seconds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from providers.errors import KeyRefused, RateLimited, Unreachable, kind_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gridgram.errors import UpstreamError
+
+log = structlog.get_logger()
+
+FAILURES_TO_OPEN: Final = 5
+"""So many failures in a row, and the source is left alone."""
+OPEN_SECONDS: Final = 30.0
+"""Then one probe at a time is let through this often."""
+KEY_PAUSE_SECONDS: Final = 900.0
+"""A refused key is not shown again before a quarter of an hour has passed."""
+RATE_PAUSE_SECONDS: Final = 60.0
+"""For a 429 that does not say how long."""
+LONGEST_PAUSE_SECONDS: Final = 3_600.0
+
+
+@dataclass(slots=True)
+class Health:
+    """What is known of one source since the process started."""
+
+    name: str
+    calls: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    failures_in_a_row: int = 0
+    last_success: datetime | None = None
+    last_error: str = ""
+    last_seconds: float = 0.0
+    is_down: bool = False
+    _closed_until: float = float("-inf")
+
+    def is_admitted(self, now: float) -> bool:
+        """Whether the source may be asked at this moment."""
+        return now >= self._closed_until
+
+    def admit(self, now: float) -> None:
+        """Count a call, or raise Unreachable when the source is to be left alone; of a source that is down, one probe is let through."""
+        if not self.is_admitted(now):
+            raise Unreachable(f"{self.name} is left alone for {self._closed_until - now:.0f} s: {self.last_error}")
+        if self.failures_in_a_row >= FAILURES_TO_OPEN:
+            self._closed_until = now + OPEN_SECONDS
+        self.calls += 1
+
+    def succeeded(self, seconds: float, at: datetime) -> None:
+        """Note a sound answer."""
+        self.failures_in_a_row = 0
+        self._closed_until = float("-inf")
+        self.last_success, self.last_seconds = at, seconds
+        if self.is_down:
+            self.is_down = False
+            log.info("source.back", provider=self.name)
+
+    def failed(self, error: UpstreamError, now: float) -> None:
+        """Note a failure, and how long the source is left alone for it."""
+        self.errors[kind_of(error)] += 1
+        self.failures_in_a_row += 1
+        self.last_error = str(error)
+        if isinstance(error, RateLimited):
+            self._pause(now, RATE_PAUSE_SECONDS if error.pause_seconds is None else error.pause_seconds)
+        elif isinstance(error, KeyRefused):
+            self._pause(now, KEY_PAUSE_SECONDS)
+        elif self.failures_in_a_row >= FAILURES_TO_OPEN:
+            self._pause(now, OPEN_SECONDS)
+        if not self.is_down and not self.is_admitted(now):
+            self.is_down = True
+            log.warning("source.down", provider=self.name, kind=kind_of(error), detail=self.last_error)
+
+    def _pause(self, now: float, seconds: float) -> None:
+        self._closed_until = max(self._closed_until, now + min(seconds, LONGEST_PAUSE_SECONDS))

@@ -1,0 +1,369 @@
+"""The engine against a source that misbehaves in every way it can: a real server on loopback, and a small provider of its own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+
+from gridgram.errors import UpstreamError
+from gridgram.fuels import Fuel
+from gridgram.interval import Interval, to_microseconds
+from gridgram.quality import Quality, Scope, Signal
+from gridgram.zones import Zones
+from providers import engine as engine_module
+from providers.base import Batch, Login, MixPoint, PointFault, Provider, ProviderInfo, Request, Secret
+from providers.engine import Engine, Options
+from providers.errors import AnswerTooLarge, KeyRefused, NotThere, RateLimited, RequestRefused, TooSlow, Unreachable, UpstreamFault
+from providers.health import FAILURES_TO_OPEN, Health
+from providers.reading import read_json, spans
+from tests.providers.tape import running_tape
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.providers.tape import Tape
+
+NOW = datetime(2024, 3, 12, tzinfo=UTC)
+DAY = Interval(datetime(2024, 3, 10, tzinfo=UTC), datetime(2024, 3, 11, tzinfo=UTC))
+FR = Zones.load()["FR"]
+CANARY = "CANARY-7f3a"
+SOON = 0.6
+
+
+def plan(zone: str, interval: Interval, now: datetime) -> list[Request]:
+    del now
+    return [Request("https://toy.example/mix", zone, part, query=(("from", f"{part.start:%H}"),)) for part in spans(interval, DAY_LENGTH)]
+
+
+DAY_LENGTH = timedelta(days=1)
+
+
+def parse(request: Request, body: bytes) -> Batch:
+    rows = read_json(body, "toy")
+    if not isinstance(rows, list):
+        raise UpstreamError(f"toy answered for {request.zone} with something that is not a list of rows")
+    points = [
+        MixPoint(
+            to_microseconds(datetime.fromisoformat(row["start"])),
+            row["minutes"],
+            {Fuel(f): mw for f, mw in row["mw"].items()},
+            Quality.MEASURED,
+        )
+        for row in rows
+        if "mw" in row
+    ]
+    return Batch(points, [PointFault(row["start"], "no mix") for row in rows if "mw" not in row])
+
+
+TOY = Provider(
+    info=ProviderInfo(
+        "toy", "Toy", ("history",), (Signal.LIFECYCLE, Signal.DIRECT), (Scope.PRODUCTION,), True, "CC0", "Toy", "https://toy.example", ""
+    ),
+    zones={"FR": "F"},
+    plan=plan,
+    parse=parse,
+    resolution_minutes=30,
+    lag=timedelta(hours=1),
+    settles_after=timedelta(days=1),
+    longest_span=DAY_LENGTH,
+    requests_per_minute=6_000,
+    secrets=(Secret("key", "query", "api_key"),),
+)
+
+
+def row(hour: int, minute: int = 0, minutes: int = 30, **mw: float) -> dict[str, object]:
+    return {
+        "start": f"2024-03-10T{hour:02d}:{minute:02d}:00+00:00",
+        "minutes": minutes,
+        "mw": mw or {"gas": 100.0 + hour, "nuclear": 100.0},
+    }
+
+
+def day(**changed: dict[str, object]) -> list[dict[str, object]]:
+    return [changed.get(f"h{hour}", row(hour, minute)) for hour in range(24) for minute in (0, 30)]
+
+
+@pytest.fixture
+async def tape() -> AsyncIterator[Tape]:
+    async with running_tape() as tape:
+        tape.answers["/mix"] = orjson.dumps(day())
+        yield tape
+
+
+@pytest.fixture
+async def engine(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Engine]:
+    monkeypatch.setattr(engine_module, "FIRST_WAIT_SECONDS", 0.01)
+    engine = Engine({"toy": Options({"key": CANARY}, tape.address)}, lambda: NOW)
+    yield engine
+    await engine.close()
+
+
+async def test_a_day_of_half_hours_becomes_a_day_of_hours_by_both_signals(engine: Engine, tape: Tape) -> None:
+    fetched = await engine.fetch(TOY, FR, DAY, 5)
+
+    assert [series.signal for series in fetched.series] == [Signal.LIFECYCLE, Signal.DIRECT]
+    lifecycle, direct = fetched.series
+    gas_shares = [(100 + hour) / (200 + hour) for hour in range(24)]
+    assert lifecycle.g_per_kwh.tolist() == pytest.approx([490 * gas + 12 * (1 - gas) for gas in gas_shares])
+    assert direct.g_per_kwh.tolist() == pytest.approx([370 * gas for gas in gas_shares])
+    assert tape.seen[0].path == "/mix"
+    assert tape.seen[0].query["api_key"] == CANARY
+
+
+async def test_an_hour_of_which_a_part_is_missing_stays_missing(engine: Engine, tape: Tape) -> None:
+    tape.answers["/mix"] = orjson.dumps(day()[:-1])
+
+    fetched = await engine.fetch(TOY, FR, DAY, 5)
+
+    assert fetched.series[0].quality.tolist()[-2:] == [2, 0]
+
+
+async def test_a_bad_row_is_listed_and_the_others_are_kept(engine: Engine, tape: Tape) -> None:
+    rows = day()
+    rows[3] = {"start": "2024-03-10T01:30:00+00:00"}
+    rows[10] = row(5, 0, gas=2_147_220_000.0)
+    rows[20] = row(10, 0, gas=-5_000.0, nuclear=100.0)
+    tape.answers["/mix"] = orjson.dumps(rows)
+
+    fetched = await engine.fetch(TOY, FR, DAY, 5)
+
+    assert [fault.where for fault in fetched.faults] == ["2024-03-10T01:30:00+00:00", "2024-03-10T05:00:00Z", "2024-03-10T10:00:00Z"]
+    assert [hour for hour, quality in enumerate(fetched.series[0].quality.tolist()) if not quality] == [1, 5, 10]
+
+
+async def test_a_mix_without_a_usual_fuel_is_called_estimated(engine: Engine, tape: Tape) -> None:
+    rows = day()
+    rows[6] = row(3, 0, gas=100.0)
+    tape.answers["/mix"] = orjson.dumps(rows)
+
+    fetched = await engine.fetch(TOY, FR, DAY, 5)
+
+    assert [hour for hour, quality in enumerate(fetched.series[0].quality.tolist()) if quality == 4] == [3]
+
+
+async def test_a_feed_that_repeats_itself_for_long_is_called_estimated(engine: Engine, tape: Tape) -> None:
+    tape.answers["/mix"] = orjson.dumps([row(hour, minute, gas=100.0, nuclear=100.0) for hour in range(24) for minute in (0, 30)])
+
+    fetched = await engine.fetch(TOY, FR, DAY, 5)
+
+    assert set(fetched.series[0].quality.tolist()) == {4}
+
+
+async def test_a_slip_of_a_thousand_in_one_row_is_caught(engine: Engine, tape: Tape) -> None:
+    rows = day()
+    rows[6] = row(3, 0, gas=100_000.0, nuclear=100_000.0)
+    tape.answers["/mix"] = orjson.dumps(rows)
+
+    fetched = await engine.fetch(TOY, FR, DAY, 5)
+
+    assert [fault.where for fault in fetched.faults] == ["2024-03-10T03:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "error", "most_calls"),
+    [
+        ("slow", TooSlow, 1),
+        ("stall", TooSlow, 1),
+        ("drip", TooSlow, 1),
+        ("reset", Unreachable, 3),
+        ("truncated", Unreachable, 3),
+        ("html", UpstreamError, 1),
+        ("empty object", UpstreamError, 1),
+        ("redirect", RequestRefused, 1),
+        ("500", UpstreamFault, 3),
+        ("503", UpstreamFault, 3),
+        ("400", RequestRefused, 1),
+        ("401", KeyRefused, 1),
+        ("403", KeyRefused, 1),
+        ("429", RateLimited, 1),
+    ],
+)
+async def test_each_fault_of_a_source_is_one_named_error_within_the_deadline_and_tells_no_secret(
+    engine: Engine, tape: Tape, mode: str, error: type[UpstreamError], most_calls: int
+) -> None:
+    tape.mode = mode
+    started = time.monotonic()
+
+    with pytest.raises(error) as caught:
+        await engine.fetch(TOY, FR, DAY, SOON)
+
+    assert time.monotonic() - started < SOON + 0.3
+    assert 1 <= tape.calls <= most_calls
+    shown = f"{caught.value!s} {caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r} {engine.health_of(TOY)!r}"
+    assert CANARY not in shown
+    assert "api_key" not in shown
+
+
+async def test_a_source_that_is_not_there_is_asked_once(tape: Tape) -> None:
+    engine = Engine({"toy": Options({"key": CANARY}, "http://127.0.0.1:1")}, lambda: NOW)
+    started = time.monotonic()
+
+    with pytest.raises(NotThere):
+        await engine.fetch(TOY, FR, DAY, SOON)
+    await engine.close()
+
+    assert time.monotonic() - started < 0.2
+    assert tape.calls == 0
+
+
+async def test_a_bomb_is_dropped_at_the_bound_and_memory_stays_low(engine: Engine, tape: Tape) -> None:
+    tape.mode = "bomb"
+    before = _resident_mib()
+
+    with pytest.raises(AnswerTooLarge):
+        await engine.fetch(TOY, FR, DAY, 10)
+
+    assert _resident_mib() - before < 32
+
+
+def _resident_mib() -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+async def test_a_redirect_carries_no_secret_to_another_place(engine: Engine, tape: Tape) -> None:
+    async with running_tape() as elsewhere:
+        tape.mode, tape.elsewhere = "redirect", elsewhere.address
+
+        with pytest.raises(RequestRefused):
+            await engine.fetch(TOY, FR, DAY, SOON)
+
+        assert elsewhere.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "paused_seconds"),
+    [
+        ("120", 120),
+        (format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True), 600),
+        (None, 60),
+        ("-5", 60),
+        ("1000000000", 3_600),
+        ("soon", 60),
+    ],
+)
+async def test_a_429_is_obeyed_for_as_long_as_it_says_up_to_an_hour(
+    engine: Engine, tape: Tape, retry_after: str | None, paused_seconds: int
+) -> None:
+    tape.mode = "429"
+    tape.headers = {"Retry-After": retry_after} if retry_after else {}
+
+    with pytest.raises(RateLimited):
+        await engine.fetch(TOY, FR, DAY, SOON)
+    with pytest.raises(Unreachable, match="left alone"):
+        await engine.fetch(TOY, FR, DAY, SOON)
+
+    assert tape.calls == 1
+    health, now = engine.health_of(TOY), time.monotonic()
+    assert not health.is_admitted(now + paused_seconds - 30)
+    assert health.is_admitted(now + paused_seconds + 1)
+
+
+async def test_a_refused_key_is_shown_once_in_a_quarter_of_an_hour(engine: Engine, tape: Tape) -> None:
+    tape.mode = "401"
+
+    for _ in range(5):
+        with pytest.raises(UpstreamError):
+            await engine.fetch(TOY, FR, DAY, SOON)
+
+    assert tape.calls == 1
+
+
+async def test_five_failures_open_the_breaker_and_an_answer_closes_it(engine: Engine, tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "ATTEMPTS", 1)
+    tape.mode = "500"
+    for _ in range(FAILURES_TO_OPEN):
+        with pytest.raises(UpstreamFault):
+            await engine.fetch(TOY, FR, DAY, SOON)
+
+    with pytest.raises(Unreachable, match="left alone"):
+        await engine.fetch(TOY, FR, DAY, SOON)
+    assert tape.calls == FAILURES_TO_OPEN
+
+    monkeypatch.setattr(engine.health_of(TOY), "_closed_until", time.monotonic() - 1)
+    tape.mode = "ok"
+    await engine.fetch(TOY, FR, DAY, SOON)
+
+    assert engine.health_of(TOY).failures_in_a_row == 0
+
+
+def test_of_a_source_that_is_down_one_probe_at_a_time_is_let_through() -> None:
+    health = Health("toy")
+    for _ in range(FAILURES_TO_OPEN):
+        health.admit(0.0)
+        health.failed(UpstreamFault("it failed"), 0.0)
+
+    assert not health.is_admitted(29.9)
+    health.admit(30.1)
+    with pytest.raises(Unreachable):
+        health.admit(30.2)
+
+
+async def test_overlapping_fetches_agree_and_many_short_ones_give_what_one_long_one_gives(engine: Engine, tape: Tape) -> None:
+    tape.answers["/mix"] = orjson.dumps([row(hour, minute, gas=100.0 + hour, nuclear=80.0) for hour in range(24) for minute in (0, 30)])
+    start = DAY.start
+
+    long = (await engine.fetch(TOY, FR, DAY, 5)).series[0]
+    short = [
+        (await engine.fetch(TOY, FR, Interval(start + timedelta(hours=h), start + timedelta(hours=h + 5)), 5)).series[0]
+        for h in range(0, 20, 3)
+    ]
+
+    for series in short:
+        same = long.window(series.first_hour, series.end_hour)
+        assert series.g_per_kwh.tobytes() == same.g_per_kwh.tobytes()
+
+
+async def test_a_fuel_that_one_half_hour_does_not_report_is_not_taken_for_zero(engine: Engine, tape: Tape) -> None:
+    rows = day()
+    rows[6] = row(3, 0, gas=100.0)
+    rows[7] = row(3, 30, gas=100.0, nuclear=100.0)
+    tape.answers["/mix"] = orjson.dumps(rows)
+
+    fetched = await engine.fetch(TOY, FR, DAY, 5)
+
+    assert fetched.series[0].g_per_kwh[3] == pytest.approx((490 + 12) / 2)
+
+
+async def test_a_source_gives_no_signal_that_it_does_not_declare(engine: Engine) -> None:
+    only_lifecycle = replace(TOY, info=replace(TOY.info, signals=(Signal.LIFECYCLE,)))
+
+    fetched = await engine.fetch(only_lifecycle, FR, DAY, 5)
+
+    assert [series.signal for series in fetched.series] == [Signal.LIFECYCLE]
+
+
+def logged_in(mode: str) -> Provider:
+    """The toy with a login; `mode` is what the path of the login answers with."""
+    login = Login("https://toy.example/login", lambda body: str(read_json(body, "toy")[mode]), timedelta(minutes=30))
+    return replace(TOY, secrets=(Secret("token", "header", "Authorization", "Bearer {}"),), login=login)
+
+
+async def test_a_token_is_fetched_once_and_sent_with_every_request(tape: Tape) -> None:
+    engine = Engine({"toy": Options({"username": "ada", "password": CANARY}, tape.address)}, lambda: NOW)
+    tape.answers["/login"] = b'{"token": "t-1"}'
+
+    for _ in range(3):
+        await engine.fetch(logged_in("token"), FR, DAY, 5)
+    await engine.close()
+
+    assert [request.path for request in tape.seen] == ["/login", "/mix", "/mix", "/mix"]
+    assert tape.seen[0].headers["Authorization"].startswith("Basic ")
+    assert {request.headers["Authorization"] for request in list(tape.seen)[1:]} == {"Bearer t-1"}
+
+
+async def test_what_a_source_echoes_of_a_secret_is_struck_out(engine: Engine, tape: Tape) -> None:
+    tape.answers["/mix"] = f'{{"request": "api_key={CANARY}", broken'.encode()
+
+    with pytest.raises(UpstreamError) as caught:
+        await engine.fetch(TOY, FR, DAY, SOON)
+
+    assert CANARY not in f"{caught.value!s}{caught.value!r}{engine.health_of(TOY)!r}"
+    assert "***" in str(caught.value)

@@ -1,0 +1,196 @@
+"""From a request to a source and back into the store: a real server plays the French source, all others are switched off."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from gridgram.errors import InvalidInput
+from providers.registry import load_providers
+from service.app import build_gridgram
+from service.requests import SeriesQuery, read_request
+from service.settings import ProviderSettings, Settings
+from tests.providers.tape import Tape, running_tape
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from service.usecases import Gridgram
+
+CONSOLIDATED = "/api/explore/v2.1/catalog/datasets/eco2mix-national-cons-def/exports/json"
+RECENT = "/api/explore/v2.1/catalog/datasets/eco2mix-national-tr/exports/json"
+START = datetime(2024, 3, 10, tzinfo=UTC)
+JOB = {"location": "FR", "energy": {"start": "2024-03-10T05:00:00Z", "step": "PT1H", "kwh": [1.0] * 24}}
+
+
+def rows(hours: int, nature: str) -> bytes:
+    """Half-hour rows of a grid that burns a little more gas every hour."""
+    stamps = (START + timedelta(minutes=30 * step) for step in range(2 * hours))
+    mixes = ((stamp, 3_000 + 10 * int((stamp - START) / timedelta(hours=1))) for stamp in stamps)
+    return orjson.dumps(
+        [
+            {
+                "date_heure": stamp.isoformat(),
+                "heure": f"{stamp:%H:%M}",
+                "nature": nature,
+                "fioul": 0,
+                "charbon": 0,
+                "gaz": gas,
+                "nucleaire": 45_000,
+                "eolien": 6_000,
+                "solaire": 0,
+                "hydraulique": 5_500,
+                "bioenergies": 900,
+                "taux_co2": 31,
+            }
+            for stamp, gas in mixes
+        ]
+    )
+
+
+@pytest.fixture
+async def tape() -> AsyncIterator[Tape]:
+    async with running_tape() as tape:
+        tape.answers[CONSOLIDATED] = rows(48, "Données définitives")
+        tape.answers[RECENT] = b"[]"
+        yield tape
+
+
+def gridgram_over(folder: Path, address: str) -> Gridgram:
+    off = {name: ProviderSettings(enabled=False) for name in load_providers()}
+    settings = {**off, "rte": ProviderSettings(url=address)}
+    return build_gridgram(Settings(store=f"sqlite:///{folder / 'series.sqlite'}", providers=settings, upstream_seconds=3, offline=False))
+
+
+@pytest.fixture
+async def gridgram(tape: Tape, tmp_path: Path) -> AsyncIterator[Gridgram]:
+    gridgram = gridgram_over(tmp_path, tape.address)
+    yield gridgram
+    await gridgram.intensity.close()
+
+
+async def asked(gridgram: Gridgram, **changed: Any) -> Any:
+    return await gridgram.emissions(gridgram.read_job({**JOB, **changed}))
+
+
+async def test_a_job_is_answered_from_measured_hours_that_were_fetched_for_it(gridgram: Gridgram, tape: Tape) -> None:
+    answer = await asked(gridgram, include=["hours"])
+
+    assert answer["coverage"] == {"measured": 1.0}
+    assert [(source["provider"], source["scope"]) for source in answer["provenance"]] == [("rte", "production")]
+    gas = 3_000 + 10 * 5
+    lifecycle = (490 * gas + 12 * 45_000 + 11 * 6_000 + 24 * 5_500 + 230 * 900) / (gas + 45_000 + 6_000 + 5_500 + 900)
+    assert answer["hours"][0]["g_per_kwh"] == pytest.approx(lifecycle)
+    assert {request.path for request in tape.seen} == {CONSOLIDATED}
+
+
+async def test_what_was_fetched_once_is_not_asked_for_again_nor_after_a_restart(gridgram: Gridgram, tape: Tape, tmp_path: Path) -> None:
+    first = await asked(gridgram)
+    calls = tape.calls
+    second = await asked(gridgram)
+    direct = await asked(gridgram, signal="direct")
+    assert tape.calls == calls
+    await gridgram.intensity.close()
+
+    tape.mode = "500"
+    again = gridgram_over(tmp_path, tape.address)
+    third = await asked(again)
+    await again.intensity.close()
+
+    assert first == second == third
+    assert direct["coverage"] == {"measured": 1.0}
+    assert tape.calls == calls
+
+
+async def test_with_the_source_dead_held_hours_are_still_answered_and_the_rest_is_typical_and_says_so(
+    gridgram: Gridgram, tape: Tape
+) -> None:
+    held = await asked(gridgram)
+    tape.mode = "500"
+
+    assert await asked(gridgram) == held
+    other = await asked(gridgram, energy={"start": "2023-07-01T00:00:00Z", "step": "PT1H", "kwh": [1.0] * 3})
+
+    assert other["coverage"] == {"typical": 1.0}
+    assert other["provenance"][0]["provider"] == "reference"
+
+
+async def test_many_who_need_the_same_day_cause_one_fetch(gridgram: Gridgram, tape: Tape) -> None:
+    answers = await asyncio.gather(*(asked(gridgram) for _ in range(200)))
+
+    assert all(answer == answers[0] for answer in answers)
+    assert tape.calls == 1
+
+
+async def test_a_caller_who_leaves_harms_nobody(gridgram: Gridgram, tape: Tape) -> None:
+    leaving = asyncio.ensure_future(asked(gridgram))
+    staying = [asyncio.ensure_future(asked(gridgram)) for _ in range(20)]
+    await asyncio.sleep(0)
+    leaving.cancel()
+
+    answers = await asyncio.gather(*staying)
+
+    assert all(answer["coverage"] == {"measured": 1.0} for answer in answers)
+    assert tape.calls == 1
+
+
+async def test_a_flat_job_asks_the_sources_as_well(gridgram: Gridgram) -> None:
+    flat = {"start": "2024-03-10T05:30:00Z", "end": "2024-03-11T02:00:00Z", "total_kwh": 20}
+
+    assert (await asked(gridgram, energy=flat))["coverage"] == {"measured": 1.0}
+
+
+async def test_one_long_span_and_many_short_ones_leave_the_same_hours_in_the_store(tape: Tape, tmp_path: Path) -> None:
+    def span(gridgram: Gridgram, first: int, end: int) -> SeriesQuery:
+        start, stop = START + timedelta(hours=first), START + timedelta(hours=end)
+        return read_request(SeriesQuery, {"location": "FR", "start": start.isoformat(), "end": stop.isoformat()}, gridgram.now())
+
+    (tmp_path / "long").mkdir()
+    (tmp_path / "short").mkdir()
+    long, short = gridgram_over(tmp_path / "long", tape.address), gridgram_over(tmp_path / "short", tape.address)
+    at_once = await long.series(span(long, 0, 48))
+    for hour in range(0, 48, 5):
+        await short.series(span(short, hour, min(hour + 5, 48)))
+    piecemeal = await short.series(span(short, 0, 48))
+    await long.intensity.close()
+    await short.intensity.close()
+
+    assert at_once[0]["hours"] == piecemeal[0]["hours"]
+    assert at_once[1].g_per_kwh.tobytes() == piecemeal[1].g_per_kwh.tobytes()
+
+
+async def test_a_zone_tells_which_sources_it_is_asked_of_and_why_others_are_not(gridgram: Gridgram) -> None:
+    chain = (await gridgram.zone("FR"))["sources"]["lifecycle"]
+
+    assert [candidate["provider"] for candidate in chain if candidate["is_asked"]] == ["rte"]
+    assert all(candidate["why_not"] for candidate in chain if not candidate["is_asked"])
+
+
+async def test_checking_a_source_tells_what_came_and_how_it_was_read(gridgram: Gridgram, tape: Tape) -> None:
+    gridgram.now = lambda: datetime(2024, 3, 12, 4, tzinfo=UTC)
+    tape.answers[RECENT] = tape.answers[CONSOLIDATED]
+
+    told = await gridgram.check_provider("rte", None)
+
+    assert (told["zone"], told["start"], told["points"]) == ("FR", "2024-03-11T00:00:00Z", 48)
+    assert [series["hours"] for series in told["series"]] == [24, 24]
+    with pytest.raises(InvalidInput, match="is no source"):
+        await gridgram.check_provider("rta", None)
+    with pytest.raises(InvalidInput, match="is off"):
+        await gridgram.check_provider("gb", None)
+
+
+async def test_offline_opens_no_connection(tape: Tape, tmp_path: Path) -> None:
+    french = {"rte": ProviderSettings(url=tape.address)}
+    gridgram = build_gridgram(Settings(store=f"sqlite:///{tmp_path / 'series.sqlite'}", providers=french, offline=True))
+
+    answer = await asked(gridgram)
+    await gridgram.intensity.close()
+
+    assert answer["coverage"] == {"typical": 1.0}
+    assert tape.calls == 0
