@@ -1,7 +1,7 @@
 """Which sources may answer a zone and a signal, in which order, and why: pure.
 
-Measured before modelled, keyless before keyed, finer before coarser, few requests before many; the operator's order comes before all that. The first that may
-answer sets the scope: a source that counts something else is refused, never converted.
+Measured before modelled, keyless before keyed, finer before coarser, few requests before many; the operator's order comes before all
+that. The first that may answer sets the scope: a source that counts something else is refused, never converted.
 """
 
 from __future__ import annotations

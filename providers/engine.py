@@ -18,8 +18,8 @@ from tenacity.stop import stop_base
 
 from gridgram.errors import UpstreamError
 from providers import client
-from providers.checks import check
 from providers.base import PointFault, Request
+from providers.checks import check
 from providers.errors import KeyRefused, TooSlow, Unreachable, UpstreamFault
 from providers.health import Health
 from providers.hourly import hours_of

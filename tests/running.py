@@ -38,7 +38,7 @@ class Service:
 
     def _send(self, request: urllib.request.Request) -> tuple[int, Any]:
         try:
-            with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(request) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import orjson
 
-from service import PACKAGE_VERSION, limits
 from providers.registry import load_providers
+from service import PACKAGE_VERSION, limits
 from service.app import build_gridgram
 from service.operations import OPERATIONS
 from service.pages import providers_page
