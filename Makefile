@@ -5,7 +5,7 @@ PYTHON ?= python3
 PORT ?= 8080
 BIN := .venv/bin
 
-.PHONY: run setup test check bench soak openapi lock format clean
+.PHONY: run setup test check bench soak openapi docs lock format clean
 
 run: setup
 	$(BIN)/gridgram serve --port $(PORT)
@@ -36,10 +36,13 @@ bench: .venv/ready-test
 	$(BIN)/python bench/run.py
 
 soak: .venv/ready-test
-	$(BIN)/python -m pytest -m soak --override-ini addopts=
+	$(BIN)/python -m pytest -m soak
 
 openapi: .venv/ready-test
 	$(BIN)/gridgram openapi > openapi.yaml
+
+docs: .venv/ready-test
+	$(BIN)/python -m service.pages > docs/providers.md
 
 # Needs uv (https://docs.astral.sh/uv/). The locks hold for every Python and platform that the project supports.
 lock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from math import fsum
 from operator import mul
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,7 @@ def account(profile: EnergyProfile, series: IntensitySeries, pue: float = 1.0) -
     energy_kwh = profile.total_kwh
     weights = profile.kwh if any(profile.kwh) else _durations(profile)
     if len(profile.kwh) < VECTOR_HOURS:
-        grams, low, high = (sum(map(mul, profile.kwh, rate.tolist())) for rate in (held.g_per_kwh, held.low, held.high))
+        grams, low, high = (fsum(map(mul, profile.kwh, rate.tolist())) for rate in (held.g_per_kwh, held.low, held.high))
     else:
         kwh = np.asarray(profile.kwh)
         grams, low, high = (float(kwh @ rate) for rate in (held.g_per_kwh, held.low, held.high))

@@ -18,7 +18,6 @@ from service.fetching import Fetcher
 from service.guard import guard
 from service.handlers import CONTRACT, GRIDGRAM
 from service.intensity import Intensity
-from service.limits import MAX_BODY_BYTES
 from service.openapi import openapi_yaml
 from service.operations import OPERATIONS
 from service.settings import PREFIX, ProviderSettings
@@ -62,7 +61,7 @@ def _options(provider: Provider, set_for: Mapping[str, ProviderSettings]) -> Opt
 
 def build_app(gridgram: Gridgram) -> web.Application:
     """Build the web application over the use cases."""
-    app = web.Application(middlewares=[guard], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[guard])
     app[GRIDGRAM] = gridgram
     app[CONTRACT] = openapi_yaml()
     for operation in OPERATIONS:

@@ -285,7 +285,7 @@ def providers(is_json: Json = False) -> None:
     with _errors(is_json=is_json):
 
         async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - a JSON answer
-            return gridgram.providers()
+            return await gridgram.providers()
 
         answer = _run(work)
         if is_json:

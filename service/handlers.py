@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
-from gridgram.quality import Signal
 from service import PACKAGE_VERSION
 from service.body import off_the_loop, parse_json, read_body, read_query
 from service.formats import FORMATS, choose_format, write_series
@@ -109,7 +108,7 @@ async def locate(request: web.Request) -> web.Response:
 async def providers(request: web.Request) -> web.Response:
     """Answer GET /v1/providers."""
     _query(request, NoQuery)
-    return _json(request.app[GRIDGRAM].providers())
+    return _json(await request.app[GRIDGRAM].providers())
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -122,7 +121,7 @@ async def readyz(request: web.Request) -> web.Response:
     """Answer GET /readyz: the service can answer, with or without its store."""
     _query(request, NoQuery)
     intensity = request.app[GRIDGRAM].intensity
-    await intensity.chunks("", Signal.LIFECYCLE, ())  # of no month, yet it looks whether the store is there
+    await intensity.look_at_store()
     return _json({"status": "ready", "store": "away" if intensity.store_is_away else "ok"})
 
 

@@ -81,8 +81,7 @@ class Intensity:
 
     async def chunks(self, zone: str, signal: Signal, months: Sequence[Month]) -> list[MonthChunk]:
         """The months, each whole, from memory where they are there and not outdated."""
-        if time.monotonic() - self._checked_at > STORE_CHECK_SECONDS:
-            await self._forget_what_changed()
+        await self.look_at_store()
         held = {month: self.memory.get(zone, signal, month) for month in months}
         absent = [month for month, chunk in held.items() if chunk is None]
         if absent:
@@ -122,8 +121,10 @@ class Intensity:
             chunks.append(MonthChunk(typical if hours is None else overlay(typical, hours)))
         return chunks
 
-    async def _forget_what_changed(self) -> None:
+    async def look_at_store(self) -> None:
         """Empty the memory when the store is not what it was, or has come back; what is held stays while it is away."""
+        if time.monotonic() - self._checked_at <= STORE_CHECK_SECONDS:
+            return
         self._checked_at = time.monotonic()
         try:
             generation = await self.store.generation()

@@ -172,13 +172,14 @@ class Gridgram:
 
     async def zone(self, key: str) -> ZoneDetailAnswer:
         """One zone and what its signals are answered from. Raises UnknownLocation for a key that is no zone's."""
-        zone = self.zones.get(key.upper())
+        zone = self.zones.get(key.upper()) if key.isascii() else None
         if zone is None:
             place = self.locator.resolve(key)
             raise UnknownLocation(key, f"{key[:60]!r} is a location, not the key of a zone.", (place.zone.key,))
         offers = {signal.value: offer for signal in Signal if (offer := self.intensity.reference.offer(zone.key, signal))}
         held = [held for held in await self.intensity.held() if held.zone == zone.key]
-        signals = sorted({*offers, *(entry.signal.value for entry in held)})
+        answered = {*offers, *(entry.signal.value for entry in held)}
+        signals: list[str] = [signal.value for signal in Signal if signal.value in answered]
         fetcher = self.intensity.fetcher
         chains = {signal.value: fetcher.candidates(zone.key, signal) for signal in Signal} if fetcher else {}
         return {
@@ -201,8 +202,9 @@ class Gridgram:
             raise UnknownLocation(location, reason, (place.zone.key,))
         return place.zone.key
 
-    def providers(self) -> ProvidersAnswer:
+    async def providers(self) -> ProvidersAnswer:
         """All sources of hours and whether they answer."""
+        await self.intensity.look_at_store()
         answers = [
             provider_answer(self.intensity.reference.INFO, "ok"),
             provider_answer(FILE_INFO, "down" if self.intensity.store_is_away else "ok"),

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 COMMAND = [sys.executable, "-c", "from service.cli import app; app()"]
-END_SECONDS = 20
+READY_SECONDS = 10.0
+END_SECONDS = 20.0
+LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +63,47 @@ def gridgram(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RunningService(Service):
+    """A running service that logs to a file: it can log as much as it likes, and the log be read at any time."""
+
+    log: Path
+    home: Path
+    ready_seconds: float
+
+    def events(self) -> list[dict[str, Any]]:
+        """What was logged."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float) -> None:
+    """Wait for something to become true; fail when it has not after so long."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so after {seconds} s"
+        time.sleep(LOOK_SECONDS)
+
+
 @contextmanager
-def running_service(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Service]:
-    """A service on a free port, from its first log line until it has ended; it must end well."""
-    process = subprocess.Popen(
-        [*COMMAND, "serve", "--port", "0"], env=environment(home, settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
+def running_service(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[RunningService]:
+    """A service on a free port, until the end of the block; it must have logged no error and end with code 0 on SIGTERM."""
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / "service.log"
+    started = time.monotonic()
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--port", "0"], env=environment(home, settings), stdout=subprocess.DEVNULL, stderr=stderr, text=True
+        )
     try:
-        ready = json.loads(process.stderr.readline())
-        assert ready["event"] == "serve.ready", ready
-        yield Service(ready["address"], process)
+        wait_until(lambda: '"serve.ready"' in log.read_text() or process.poll() is not None, READY_SECONDS)
+        ready_seconds = time.monotonic() - started
+        ready = next((json.loads(line) for line in log.read_text().splitlines() if '"serve.ready"' in line), None)
+        assert ready is not None, log.read_text()
+        yield RunningService(ready["address"], process, log, home, ready_seconds)
     finally:
         process.terminate()
-        _, rest_of_log = process.communicate(timeout=END_SECONDS)
-    assert process.returncode == 0, rest_of_log
+        code = process.wait(END_SECONDS)
+    assert code == 0, log.read_text()
+    lines = log.read_text()
+    assert '"level": "error"' not in lines, lines
+    assert "Traceback" not in lines, lines

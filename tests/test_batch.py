@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from service.limits import MAX_BATCH_BYTES, MAX_BATCH_LINES, MAX_LINE_BYTES
-from tests.conftest import wait_until
+from tests.running import wait_until
 from tests.wire import Answer, batch, check_problem, connect, forget_peak, get, hear, memory_mib, post, request
 
 if TYPE_CHECKING:
-    from tests.conftest import LoggedService
+    from tests.running import RunningService
 
 MANY = 20_000
 MANY_SECONDS = 20.0
@@ -40,7 +40,7 @@ def given(kwh: float) -> bytes:
     return json.dumps({"energy": energy, "intensity_g_per_kwh": 1}).encode()
 
 
-def stream(service: LoggedService, body: bytes, **headers: str) -> Answer:
+def stream(service: RunningService, body: bytes, **headers: str) -> Answer:
     """Send from one thread and read in this one, as a client with much to send must."""
     sent = request("POST", "/v1/emissions/batch", body, NDJSON | headers)
     with connect(service) as connection:
@@ -58,7 +58,7 @@ def problems(answer: Answer) -> dict[int, str]:
 # --- what is answered
 
 
-def test_answers_come_in_the_order_of_the_jobs(service: LoggedService) -> None:
+def test_answers_come_in_the_order_of_the_jobs(service: RunningService) -> None:
     answer = batch(service, b"\n".join(given(kwh) for kwh in range(1, 500)))
 
     assert answer.status == 200
@@ -79,13 +79,13 @@ def test_answers_come_in_the_order_of_the_jobs(service: LoggedService) -> None:
     ],
     ids=["flat", "direct", "hours", "steps", "power", "intervals", "given"],
 )
-def test_a_job_in_a_batch_is_answered_as_it_is_alone(service: LoggedService, members: dict[str, Any]) -> None:
+def test_a_job_in_a_batch_is_answered_as_it_is_alone(service: RunningService, members: dict[str, Any]) -> None:
     [line] = batch(service, job(**members)).lines
 
     assert line == post(service, job(**members)).json
 
 
-def test_a_bad_line_is_answered_in_its_place_and_the_others_are_not_touched(service: LoggedService) -> None:
+def test_a_bad_line_is_answered_in_its_place_and_the_others_are_not_touched(service: RunningService) -> None:
     lines = [given(1), b"{", b'{"location":"FR"}', job(location="FRANC"), given(2), job(signal="marginal"), b"[]", b"\xff", given(3)]
 
     answers = batch(service, b"\n".join(lines)).lines
@@ -105,7 +105,7 @@ def test_a_bad_line_is_answered_in_its_place_and_the_others_are_not_touched(serv
     assert answers[3]["suggestions"] == ["FR"]
 
 
-def test_blank_lines_are_passed_over_and_counted(service: LoggedService) -> None:
+def test_blank_lines_are_passed_over_and_counted(service: RunningService) -> None:
     answer = batch(service, b"\n\n" + given(1) + b"\n  \n\t\r\n{\n\n" + given(2) + b"\n\n")
 
     assert [line.get("energy_kwh") for line in answer.lines] == [1, None, 2]
@@ -113,20 +113,20 @@ def test_blank_lines_are_passed_over_and_counted(service: LoggedService) -> None
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\r\n\r\n"])
-def test_lines_may_end_as_they_do_on_windows_and_the_last_need_not_end(service: LoggedService, end: bytes) -> None:
+def test_lines_may_end_as_they_do_on_windows_and_the_last_need_not_end(service: RunningService, end: bytes) -> None:
     answer = batch(service, given(1) + b"\r\n" + given(2) + end)
 
     assert [line["energy_kwh"] for line in answer.lines] == [1, 2]
 
 
-def test_a_batch_of_nothing_is_answered_with_nothing(service: LoggedService) -> None:
+def test_a_batch_of_nothing_is_answered_with_nothing(service: RunningService) -> None:
     for body in (b"", b"\n", b"\n\n \n"):
         answer = batch(service, body)
         assert (answer.status, answer.body) == (200, b"")
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda lines: gzip.compress(lines[:40]) + gzip.compress(lines[40:])])
-def test_a_compressed_batch_is_the_same_batch(service: LoggedService, pack: Any) -> None:
+def test_a_compressed_batch_is_the_same_batch(service: RunningService, pack: Any) -> None:
     lines = b"\n".join(given(kwh) for kwh in range(1, 2_000))
 
     answer = stream(service, pack(lines), **{"Content-Encoding": "gzip"})
@@ -134,7 +134,7 @@ def test_a_compressed_batch_is_the_same_batch(service: LoggedService, pack: Any)
     assert [line["energy_kwh"] for line in answer.lines] == list(range(1, 2_000))
 
 
-def test_a_compressed_batch_that_is_cut_short_says_so_after_what_was_sound(service: LoggedService) -> None:
+def test_a_compressed_batch_that_is_cut_short_says_so_after_what_was_sound(service: RunningService) -> None:
     packed = gzip.compress(b"\n".join(given(kwh) for kwh in range(1, 11)) + b"\n")
 
     answer = batch(service, packed[:-4], {"Content-Encoding": "gzip"})
@@ -144,12 +144,12 @@ def test_a_compressed_batch_that_is_cut_short_says_so_after_what_was_sound(servi
     assert "cut short" in answer.lines[-1]["detail"]
 
 
-def test_another_type_or_parameters_are_refused_before_anything_is_read(service: LoggedService) -> None:
+def test_another_type_or_parameters_are_refused_before_anything_is_read(service: RunningService) -> None:
     check_problem(post(service, b"{}", path="/v1/emissions/batch"), 415, "unsupported-media-type")
     check_problem(post(service, b"{}", path="/v1/emissions/batch?x=1", kind="application/x-ndjson"), 422, "invalid-input")
 
 
-def test_jsonl_is_the_same_type(service: LoggedService) -> None:
+def test_jsonl_is_the_same_type(service: RunningService) -> None:
     answer = post(service, given(1), path="/v1/emissions/batch", kind="application/jsonl; charset=utf-8")
 
     assert answer.lines[0]["energy_kwh"] == 1
@@ -158,7 +158,7 @@ def test_jsonl_is_the_same_type(service: LoggedService) -> None:
 # --- limits
 
 
-def test_a_line_that_is_too_long_ends_the_batch_in_its_place(service: LoggedService) -> None:
+def test_a_line_that_is_too_long_ends_the_batch_in_its_place(service: RunningService) -> None:
     long = given(2).ljust(MAX_LINE_BYTES + 1)
 
     answer = stream(service, given(1) + b"\n" + long + b"\n" + given(3))
@@ -168,13 +168,13 @@ def test_a_line_that_is_too_long_ends_the_batch_in_its_place(service: LoggedServ
     assert "Nothing from this line on was read" in answer.lines[-1]["hint"]
 
 
-def test_a_line_of_the_greatest_length_is_answered(service: LoggedService) -> None:
+def test_a_line_of_the_greatest_length_is_answered(service: RunningService) -> None:
     answer = stream(service, given(1).ljust(MAX_LINE_BYTES) + b"\n" + given(2))
 
     assert [line["energy_kwh"] for line in answer.lines] == [1, 2]
 
 
-def test_a_batch_that_is_too_long_ends_where_it_is_too_long(service: LoggedService) -> None:
+def test_a_batch_that_is_too_long_ends_where_it_is_too_long(service: RunningService) -> None:
     line = given(1).ljust(2_000_000) + b"\n"
     lines = MAX_BATCH_BYTES // len(line) + 2
 
@@ -184,7 +184,7 @@ def test_a_batch_that_is_too_long_ends_where_it_is_too_long(service: LoggedServi
     assert problems(answer) == {lines - 1: "body-too-large"}
 
 
-def test_a_batch_of_too_many_lines_ends_there(service: LoggedService) -> None:
+def test_a_batch_of_too_many_lines_ends_there(service: RunningService) -> None:
     answer = stream(service, b"\n" * (MAX_BATCH_LINES - 1) + given(1) + b"\n" + given(2))
 
     assert [line.get("energy_kwh") for line in answer.lines] == [1, None]
@@ -194,7 +194,7 @@ def test_a_batch_of_too_many_lines_ends_there(service: LoggedService) -> None:
 # --- clients
 
 
-def test_each_job_is_answered_before_the_next_is_sent(service: LoggedService) -> None:
+def test_each_job_is_answered_before_the_next_is_sent(service: RunningService) -> None:
     head = request("POST", "/v1/emissions/batch", headers=NDJSON | {"Transfer-Encoding": "chunked"})
     with connect(service) as connection:
         connection.sendall(head)
@@ -214,7 +214,7 @@ def test_each_job_is_answered_before_the_next_is_sent(service: LoggedService) ->
     assert [int(part.split(b".")[0]) for part in received.split(b'"energy_kwh":')[1:]] == [1, 2, 3, 4, 5]
 
 
-def test_twenty_thousand_jobs_are_answered_in_time_while_others_are_served(service: LoggedService, record_testsuite_property: Any) -> None:
+def test_twenty_thousand_jobs_are_answered_in_time_while_others_are_served(service: RunningService, record_testsuite_property: Any) -> None:
     body = b"\n".join(job(kwh) for kwh in range(1, MANY + 1))
     with Pinging(service) as pinging:
         answer = stream(service, body)
@@ -226,7 +226,7 @@ def test_twenty_thousand_jobs_are_answered_in_time_while_others_are_served(servi
     assert pinging.slow_seconds() <= HELD_UP_SECONDS
 
 
-def test_a_client_that_does_not_read_is_not_read_from_and_holds_up_nobody(service: LoggedService) -> None:
+def test_a_client_that_does_not_read_is_not_read_from_and_holds_up_nobody(service: RunningService) -> None:
     year = {"start": "2022-01-01T00:00:00Z", "end": "2023-01-01T00:00:00Z", "total_kwh": 1}
     line = job(include=["hours"], energy=year)  # its answer has more than a megabyte
     post(service, line)  # what is loaded once is not what is held
@@ -247,7 +247,7 @@ def test_a_client_that_does_not_read_is_not_read_from_and_holds_up_nobody(servic
     assert pinging.slow_seconds() <= HELD_UP_SECONDS
 
 
-def test_a_client_that_reads_late_gets_every_answer(service: LoggedService) -> None:
+def test_a_client_that_reads_late_gets_every_answer(service: RunningService) -> None:
     body = b"\n".join(job(kwh) for kwh in range(1, 16_001))
     sent = memoryview(request("POST", "/v1/emissions/batch", body, NDJSON))
     with connect(service) as connection:
@@ -262,7 +262,7 @@ def test_a_client_that_reads_late_gets_every_answer(service: LoggedService) -> N
     assert [line["energy_kwh"] for line in answer.lines] == list(range(1, 16_001))
 
 
-def test_a_client_that_vanishes_is_forgotten(service: LoggedService) -> None:
+def test_a_client_that_vanishes_is_forgotten(service: RunningService) -> None:
     before = abandoned(service)
     head = request("POST", "/v1/emissions/batch", headers=NDJSON | {"Content-Length": "1000000"})
     for lines in (b"", given(1)[:20], (given(1) + b"\n") * 1_000):
@@ -274,14 +274,14 @@ def test_a_client_that_vanishes_is_forgotten(service: LoggedService) -> None:
     assert get(service, "/healthz").status == 200
 
 
-def abandoned(service: LoggedService) -> int:
+def abandoned(service: RunningService) -> int:
     return len([event for event in service.events() if event["event"] == "batch.abandoned"])
 
 
 class Pinging:
     """Asks for the health of the service all the time, and knows how long that took."""
 
-    def __init__(self, service: LoggedService) -> None:
+    def __init__(self, service: RunningService) -> None:
         self._service = service
         self._seconds: list[float] = []
         self._is_over = threading.Event()

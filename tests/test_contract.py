@@ -23,7 +23,7 @@ from service.settings import Settings
 from tests.wire import Answer, ask, get, post
 
 if TYPE_CHECKING:
-    from tests.conftest import LoggedService
+    from tests.running import RunningService
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACT = openapi_document()
@@ -70,7 +70,7 @@ def test_the_contract_is_valid_openapi() -> None:
     validate(yaml.safe_load(openapi_yaml()))
 
 
-def test_the_service_serves_the_contract_that_is_committed(service: LoggedService) -> None:
+def test_the_service_serves_the_contract_that_is_committed(service: RunningService) -> None:
     assert get(service, "/openapi.yaml").body.decode() == (ROOT / "openapi.yaml").read_text()
 
 
@@ -106,7 +106,7 @@ def test_every_problem_that_an_operation_declares_is_a_problem_document() -> Non
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_the_example_of_an_operation_works_and_its_answer_is_as_promised(service: LoggedService, name: str) -> None:
+def test_the_example_of_an_operation_works_and_its_answer_is_as_promised(service: RunningService, name: str) -> None:
     _, _, operation = OPERATIONS[name]
 
     answer = run_example(service, name)
@@ -119,7 +119,7 @@ def test_the_example_of_an_operation_works_and_its_answer_is_as_promised(service
 
 
 @pytest.mark.parametrize("name", [name for name, (method, _, _) in OPERATIONS.items() if method == "GET"])
-def test_an_operation_that_can_be_unchanged_says_so_and_is(service: LoggedService, name: str) -> None:
+def test_an_operation_that_can_be_unchanged_says_so_and_is(service: RunningService, name: str) -> None:
     _, _, operation = OPERATIONS[name]
     tag = run_example(service, name).headers["ETag"]
 
@@ -131,7 +131,7 @@ def test_an_operation_that_can_be_unchanged_says_so_and_is(service: LoggedServic
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "text/csv", "application/vnd.apache.parquet"])
-def test_a_series_comes_in_every_type_that_is_promised(service: LoggedService, media_type: str) -> None:
+def test_a_series_comes_in_every_type_that_is_promised(service: RunningService, media_type: str) -> None:
     answer = run_example(service, "intensity", {"Accept": media_type})
 
     assert answer.status == 200
@@ -178,7 +178,7 @@ PROBLEMS: list[tuple[str, str, bytes | None, dict[str, str], int]] = [
 
 
 @pytest.mark.parametrize("case", PROBLEMS, ids=[f"{case[0]} {case[4]}" for case in PROBLEMS])
-def test_a_problem_is_declared_and_as_promised(service: LoggedService, case: tuple[str, str, bytes | None, dict[str, str], int]) -> None:
+def test_a_problem_is_declared_and_as_promised(service: RunningService, case: tuple[str, str, bytes | None, dict[str, str], int]) -> None:
     name, path, body, headers, status = case
     method, _, operation = OPERATIONS[name]
 
@@ -188,7 +188,7 @@ def test_a_problem_is_declared_and_as_promised(service: LoggedService, case: tup
     check_content(answer, operation["responses"][str(status)]["content"][answer.media_type])
 
 
-def test_every_line_of_a_batch_is_an_answer_or_a_problem_as_promised(service: LoggedService) -> None:
+def test_every_line_of_a_batch_is_an_answer_or_a_problem_as_promised(service: RunningService) -> None:
     content = OPERATIONS["emissions_batch"][2]["responses"]["200"]["content"][NDJSON]
     job = {"energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1]}}
     jobs = [job | {"location": "FR"}, job | {"location": "FRANC"}, job, {}, job | {"location": "FR", "signal": "marginal"}]
@@ -199,7 +199,7 @@ def test_every_line_of_a_batch_is_an_answer_or_a_problem_as_promised(service: Lo
     check_content(answer, content)
 
 
-def run_example(service: LoggedService, name: str, headers: dict[str, str] | None = None) -> Answer:
+def run_example(service: RunningService, name: str, headers: dict[str, str] | None = None) -> Answer:
     """Send the example of an operation, as it stands in the contract."""
     method, path, operation = OPERATIONS[name]
     query = {}
@@ -264,7 +264,7 @@ def is_number(schema: dict[str, Any]) -> bool:
 # --- the attack
 
 
-def attack(service: LoggedService, folder: Path, *arguments: str, seconds: int) -> str:
+def attack(service: RunningService, folder: Path, *arguments: str, seconds: int) -> str:
     """Let schemathesis loose on the running service, all phases and all checks; gives what it says."""
     config = folder / "schemathesis.toml"
     config.write_text(SCHEMATHESIS)
@@ -284,14 +284,14 @@ def cases(report: str) -> int:
     return int(found[1].replace(",", ""))
 
 
-def test_an_attack_from_the_contract_finds_no_fault(service: LoggedService, tmp_path: Path) -> None:
+def test_an_attack_from_the_contract_finds_no_fault(service: RunningService, tmp_path: Path) -> None:
     report = attack(service, tmp_path, "--max-examples", "150", "--generation-deterministic", seconds=120)
 
     assert cases(report) > 2_000
 
 
 @pytest.mark.soak
-def test_a_long_attack_from_the_contract_finds_no_fault(service: LoggedService, tmp_path: Path) -> None:
+def test_a_long_attack_from_the_contract_finds_no_fault(service: RunningService, tmp_path: Path) -> None:
     generated = seed = 0
     while generated < 100_000:
         seed += 1

@@ -85,8 +85,13 @@ def problems_table() -> str:
 def limits_table() -> str:
     rows = [
         ("a JSON body, inflated", f"{limits.MAX_BODY_BYTES:,} bytes"),
-        ("a batch, inflated", f"{limits.MAX_BATCH_BYTES:,} bytes, a line of it {limits.MAX_LINE_BYTES:,}"),
-        ("nesting of JSON", "1,024 levels"),
+        (
+            "a batch, inflated",
+            f"{limits.MAX_BATCH_BYTES:,} bytes, {limits.MAX_BATCH_LINES:,} lines",
+        ),
+        ("a line of a batch", f"{limits.MAX_LINE_BYTES:,} bytes"),
+        ("nesting of JSON", "some 1,000 levels"),
+        ("objects and lists in a body, fields of one", f"{limits.MAX_OBJECTS:,} and {limits.MAX_FIELDS}"),
         ("steps, powers or intervals of one job", f"{limits.MAX_POINTS:,}"),
         ("span of one job or series", f"{limits.MAX_SPAN_DAYS} days"),
         ("one value of energy", f"{limits.MAX_ENERGY_KWH:g} kWh"),
@@ -94,6 +99,6 @@ def limits_table() -> str:
         ("`pue`", f"1 to {limits.MAX_PUE:g}"),
         ("`intensity_g_per_kwh`", f"0 to {limits.MAX_INTENSITY_G_PER_KWH:,.0f} g/kWh"),
         ("a location", f"{limits.MAX_LOCATION_CHARACTERS} characters"),
-        ("faults told of one request", f"{limits.MAX_FAULTS}, the rest is counted"),
+        ("faults told of one request", f"{limits.MAX_FAULTS}, the rest is counted as far as it was read"),
     ]
     return "\n".join(["| what | at most |", "|---|---|", *(f"| {what} | {most} |" for what, most in rows)])

@@ -23,7 +23,7 @@ from tests.wire import batch, check_problem, forget_peak, get, memory_mib, post,
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.conftest import LoggedService
+    from tests.running import RunningService
     from tests.wire import Answer
 
 MOST_SECONDS = 1.0
@@ -31,7 +31,7 @@ MOST_MIB = 64.0
 TRIES = 3
 LONGEST_ECHO = 200
 BOMB_BYTES = 200 * 1024 * 1024
-INSIDE = re.compile(r'Traceback|\.py\b|site-packages|line \d+, in |File "|/home/|/usr/|/tmp/|/root/|0x[0-9a-f]{6,}')
+INSIDE = re.compile(r'Traceback|\.py\b|site-packages|line \d+, in |File "|/(?:home|usr|tmp|root)/|0x[0-9a-f]{6,}')
 SERIES = "/v1/intensity?location=FR"
 JOBS = "/v1/emissions"
 GET_HEALTH = b"GET /healthz HTTP/1.1\r\n"
@@ -387,12 +387,12 @@ CORPUS = [*NUMBERS, *SHAPES, *SIZES, *TIMES, *ENCODINGS, *PATHS, *WIRE]
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=str)
-def test_hostile_input_is_answered_with_its_status_in_time_and_in_bounds(service: LoggedService, case: Case) -> None:
+def test_hostile_input_is_answered_with_its_status_in_time_and_in_bounds(service: RunningService, case: Case) -> None:
     check(service, case)
 
 
 @pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: ascii(location[:30]))
-def test_a_hostile_location_names_no_place_on_any_operation(service: LoggedService, location: str) -> None:
+def test_a_hostile_location_names_no_place_on_any_operation(service: RunningService, location: str) -> None:
     encoded = quote(location, safe="")
     too_long = len(location) > 200
     check(service, body("in a job", job(location=json.dumps(location)), 422 if too_long else 404))
@@ -401,7 +401,7 @@ def test_a_hostile_location_names_no_place_on_any_operation(service: LoggedServi
         check(service, path("in a path", f"/v1/zones/{encoded}", 404))
 
 
-def check(service: LoggedService, case: Case) -> None:
+def check(service: RunningService, case: Case) -> None:
     """Send it; look at status, problem, what is told, time and memory. Time is the least of three, since others use the machine too."""
     sent = case.sent()
     answer = send(service, sent, case)
@@ -422,7 +422,7 @@ def check(service: LoggedService, case: Case) -> None:
         assert b"null" not in answer.body
 
 
-def send(service: LoggedService, sent: bytes, case: Case) -> Answer:
+def send(service: RunningService, sent: bytes, case: Case) -> Answer:
     forget_peak(service)
     before = memory_mib(service)
     answer = speak(service, sent, case.method)
@@ -443,7 +443,7 @@ def echoes(told: bytes, sent: bytes) -> bool:
     )
 
 
-def test_unsorted_intervals_are_the_same_job_as_sorted_ones(service: LoggedService) -> None:
+def test_unsorted_intervals_are_the_same_job_as_sorted_ones(service: RunningService) -> None:
     spans = [("00:10:00", "01:00:00"), ("01:00:00", "01:30:00"), ("05:00:00", "07:15:00")]
 
     assert post(service, intervals(*reversed(spans))).json == post(service, intervals(*spans)).json
@@ -454,7 +454,7 @@ def test_unsorted_intervals_are_the_same_job_as_sorted_ones(service: LoggedServi
     [("one endless line", lambda: bomb(31)), ("blank lines", lambda: gzip.compress(b"\n" * BOMB_BYTES, 6))],
     ids=["one endless line", "blank lines"],
 )
-def test_a_bomb_for_a_batch_is_answered_in_its_place_and_soon(service: LoggedService, name: str, lines: Callable[[], bytes]) -> None:
+def test_a_bomb_for_a_batch_is_answered_in_its_place_and_soon(service: RunningService, name: str, lines: Callable[[], bytes]) -> None:
     del name
     packed = lines()
     forget_peak(service)
@@ -499,7 +499,7 @@ CLOCK_CHANGES = {
 
 
 @pytest.mark.parametrize(("local", "utc"), [pair for pairs in CLOCK_CHANGES.values() for pair in pairs])
-def test_an_instant_at_a_change_of_clocks_falls_into_its_utc_hour(service: LoggedService, local: str, utc: str) -> None:
+def test_an_instant_at_a_change_of_clocks_falls_into_its_utc_hour(service: RunningService, local: str, utc: str) -> None:
     members = {"location": "FR", "include": ["hours"], "energy": {"step": "PT30M", "kwh": [1]}}
     answers = [post(service, members | {"energy": members["energy"] | {"start": start}}).json for start in (local, utc)]  # type: ignore[operator]  # an object
 
@@ -521,7 +521,7 @@ def test_an_instant_at_a_change_of_clocks_falls_into_its_utc_hour(service: Logge
         ("2024-04-07T00:00:00+10:30", "2024-04-08T00:00:00+09:30", 25),
     ],
 )
-def test_a_local_day_of_23_or_25_hours_is_so_long(service: LoggedService, start: str, end: str, hours: float) -> None:
+def test_a_local_day_of_23_or_25_hours_is_so_long(service: RunningService, start: str, end: str, hours: float) -> None:
     energy = {"start": start, "end": end, "total_kwh": hours}
 
     answer = post(service, {"location": "FR", "include": ["hours"], "energy": energy}).json
@@ -530,13 +530,13 @@ def test_a_local_day_of_23_or_25_hours_is_so_long(service: LoggedService, start:
     assert all(hour["kwh"] == pytest.approx(1) for hour in answer["hours"][1:-1])
 
 
-def test_after_all_of_it_the_service_answers_and_has_asked_nobody(service: LoggedService) -> None:
+def test_after_all_of_it_the_service_answers_and_has_asked_nobody(service: RunningService) -> None:
     assert post(service, job()).status == 200
     assert not outgoing_connections(service)
     assert memory_mib(service) < 300
 
 
-def outgoing_connections(service: LoggedService) -> list[str]:
+def outgoing_connections(service: RunningService) -> list[str]:
     """The service's TCP connections that do not begin at its own port."""
     port = int(service.address.rpartition(":")[2])
     process = Path(f"/proc/{service.process.pid}")

@@ -14,14 +14,13 @@ import pytest
 
 from gridgram.interval import parse_time
 from service.problems import PROBLEM_TYPES
-from tests.conftest import logged_service, wait_until
-from tests.running import gridgram
+from tests.running import gridgram, running_service, wait_until
 from tests.wire import ask, batch, check_problem, connect, get, hear, memory_mib, post, request
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import LoggedService
+    from tests.running import RunningService
 
 DAY = "/v1/intensity?location=FR&start=2022-03-11T00:00:00Z&end=2022-03-12T00:00:00Z"
 JOB = {"location": "FR", "energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1.2, 0.8]}}
@@ -34,7 +33,7 @@ SHOWN_SECONDS = 2.0
 # --- what the operations answer
 
 
-def test_a_job_is_answered_with_its_emissions_units_and_sources(service: LoggedService) -> None:
+def test_a_job_is_answered_with_its_emissions_units_and_sources(service: RunningService) -> None:
     answer = post(service, {**JOB, "pue": 1.5, "include": ["hours", "equivalents"]}).json
 
     assert answer["zone"] == "FR"
@@ -50,7 +49,7 @@ def test_a_job_is_answered_with_its_emissions_units_and_sources(service: LoggedS
     assert all(same["source"] and same["year"] for same in answer["equivalents"])
 
 
-def test_a_series_has_every_hour_of_its_span_once(service: LoggedService) -> None:
+def test_a_series_has_every_hour_of_its_span_once(service: RunningService) -> None:
     answer = get(service, DAY).json
 
     starts = [hour["start"] for hour in answer["hours"]]
@@ -60,14 +59,14 @@ def test_a_series_has_every_hour_of_its_span_once(service: LoggedService) -> Non
     assert all(hour["low"] <= hour["g_per_kwh"] <= hour["high"] for hour in answer["hours"])
 
 
-def test_a_series_is_widened_to_whole_hours_and_says_so(service: LoggedService) -> None:
+def test_a_series_is_widened_to_whole_hours_and_says_so(service: RunningService) -> None:
     answer = get(service, "/v1/intensity?location=FR&start=2022-03-11T00:59:59.9Z&end=2022-03-11T01:00:00.1Z").json
 
     assert (answer["start"], answer["end"]) == ("2022-03-11T00:00:00Z", "2022-03-11T02:00:00Z")
     assert len(answer["hours"]) == 2
 
 
-def test_the_latest_hour_is_the_present_one_when_nothing_newer_is_known(service: LoggedService) -> None:
+def test_the_latest_hour_is_the_present_one_when_nothing_newer_is_known(service: RunningService) -> None:
     answer = get(service, "/v1/intensity/latest?location=gcp:europe-west9").json
 
     start = parse_time(answer["start"])
@@ -77,7 +76,7 @@ def test_the_latest_hour_is_the_present_one_when_nothing_newer_is_known(service:
     assert answer["provenance"][0]["hours"] == 1
 
 
-def test_every_zone_that_is_listed_can_be_asked_about_and_located(service: LoggedService) -> None:
+def test_every_zone_that_is_listed_can_be_asked_about_and_located(service: RunningService) -> None:
     zones = get(service, "/v1/zones").json["zones"]
 
     assert len({zone["zone"] for zone in zones}) == len(zones) > 200
@@ -90,20 +89,20 @@ def test_every_zone_that_is_listed_can_be_asked_about_and_located(service: Logge
         assert get(service, f"/v1/locate?location={zone['zone']}").json["zone"] == zone["zone"]
 
 
-def test_the_key_of_a_zone_is_read_in_any_case_and_nothing_else_is_a_key(service: LoggedService) -> None:
+def test_the_key_of_a_zone_is_read_in_any_case_and_nothing_else_is_a_key(service: RunningService) -> None:
     assert get(service, "/v1/zones/us-cal-ciso").json["zone"] == "US-CAL-CISO"
     problem = check_problem(get(service, "/v1/zones/aws:eu-west-3"), 404, "unknown-location")
     assert problem["suggestions"] == ["FR"]
 
 
-def test_the_same_place_is_the_same_zone_on_every_operation(service: LoggedService) -> None:
+def test_the_same_place_is_the_same_zone_on_every_operation(service: RunningService) -> None:
     for location in ("FR", "FRA", "aws:eu-west-3", "geo:48.85,2.35", "entsoe:10YFR-RTE------C"):
         assert get(service, f"/v1/locate?location={location}").json["zone"] == "FR"
         assert get(service, DAY.replace("=FR", f"={location}")).json["zone"] == "FR"
         assert post(service, JOB | {"location": location}).json["zone"] == "FR"
 
 
-def test_every_source_says_its_licence_and_whether_it_answers(service: LoggedService) -> None:
+def test_every_source_says_its_licence_and_whether_it_answers(service: RunningService) -> None:
     providers = get(service, "/v1/providers").json["providers"]
 
     assert all(provider["licence"] and provider["attribution"] and provider["health"] for provider in providers)
@@ -111,13 +110,13 @@ def test_every_source_says_its_licence_and_whether_it_answers(service: LoggedSer
     assert (health["reference"], health["file"]) == ("ok", "ok")
 
 
-def test_health_readiness_and_version_are_told(service: LoggedService) -> None:
+def test_health_readiness_and_version_are_told(service: RunningService) -> None:
     assert get(service, "/healthz").json == {"status": "ok"}
     assert get(service, "/readyz").json == {"status": "ready", "store": "ok"}
     assert get(service, "/version").json["name"] == "gridgram"
 
 
-def test_a_signal_that_is_not_held_is_told_and_never_replaced(service: LoggedService) -> None:
+def test_a_signal_that_is_not_held_is_told_and_never_replaced(service: RunningService) -> None:
     problem = check_problem(post(service, JOB | {"signal": "marginal"}), 404, "no-data")
 
     assert problem["hours_missing"] == 2
@@ -125,7 +124,7 @@ def test_a_signal_that_is_not_held_is_told_and_never_replaced(service: LoggedSer
     assert "lifecycle" in problem["detail"]
 
 
-def test_hours_worse_than_asked_for_are_refused_by_their_spans(service: LoggedService) -> None:
+def test_hours_worse_than_asked_for_are_refused_by_their_spans(service: RunningService) -> None:
     problem = check_problem(post(service, JOB | {"min_quality": "measured"}), 404, "no-data")
 
     assert problem["zone"] == "FR"
@@ -136,7 +135,7 @@ def test_hours_worse_than_asked_for_are_refused_by_their_spans(service: LoggedSe
 
 
 @pytest.mark.parametrize("path", CACHED)
-def test_an_answer_that_is_still_true_is_not_sent_again(service: LoggedService, path: str) -> None:
+def test_an_answer_that_is_still_true_is_not_sent_again(service: RunningService, path: str) -> None:
     first = get(service, path)
     again = get(service, path, {"If-None-Match": first.headers["ETag"]})
 
@@ -147,7 +146,7 @@ def test_an_answer_that_is_still_true_is_not_sent_again(service: LoggedService, 
     assert again.headers["Cache-Control"] == first.headers["Cache-Control"]
 
 
-def test_another_entity_tag_gets_the_whole_answer(service: LoggedService) -> None:
+def test_another_entity_tag_gets_the_whole_answer(service: RunningService) -> None:
     for tag in ('W/"0123"', '"0123"', "rubbish", '\x80\x81,,,"', 'W/"' + "x" * 5_000 + '"'):
         assert get(service, DAY, {"If-None-Match": tag}).status == 200
     tag = get(service, DAY).headers["ETag"]
@@ -155,18 +154,18 @@ def test_another_entity_tag_gets_the_whole_answer(service: LoggedService) -> Non
     assert get(service, DAY, {"If-None-Match": "*"}).status == 304
 
 
-def test_each_format_has_its_own_entity_tag(service: LoggedService) -> None:
+def test_each_format_has_its_own_entity_tag(service: RunningService) -> None:
     tags = {get(service, f"{DAY}&format={name}").headers["ETag"] for name in ("json", "csv", "parquet")}
 
     assert len(tags) == 3
 
 
-def test_what_depends_on_the_job_or_went_wrong_is_not_stored(service: LoggedService) -> None:
+def test_what_depends_on_the_job_or_went_wrong_is_not_stored(service: RunningService) -> None:
     assert get(service, "/nowhere").headers["Cache-Control"] == "no-store"
     assert batch(service, b"").headers["Cache-Control"] == "no-store"
 
 
-def test_a_long_answer_is_compressed_for_who_accepts_it_and_is_the_same(service: LoggedService) -> None:
+def test_a_long_answer_is_compressed_for_who_accepts_it_and_is_the_same(service: RunningService) -> None:
     year = "/v1/intensity?location=FR&start=2022-01-01T00:00:00Z&end=2023-01-01T00:00:00Z"
     plain = get(service, year)
     packed = get(service, year, {"Accept-Encoding": "br, gzip;q=0.8"})
@@ -179,7 +178,7 @@ def test_a_long_answer_is_compressed_for_who_accepts_it_and_is_the_same(service:
 
 
 @pytest.mark.parametrize("accepted", ["", "identity", "gzip;q=0", "gzip;q=0.000, identity", "*;q=0", "deflate"])
-def test_a_long_answer_stays_plain_for_who_does_not_accept_gzip(service: LoggedService, accepted: str) -> None:
+def test_a_long_answer_stays_plain_for_who_does_not_accept_gzip(service: RunningService, accepted: str) -> None:
     answer = get(service, "/v1/zones", {"Accept-Encoding": accepted})
 
     assert answer.status == 200
@@ -187,21 +186,21 @@ def test_a_long_answer_stays_plain_for_who_does_not_accept_gzip(service: LoggedS
 
 
 @pytest.mark.parametrize("given", ["a", "A-b_c.9", "x" * 64])
-def test_a_sound_request_id_is_echoed(service: LoggedService, given: str) -> None:
+def test_a_sound_request_id_is_echoed(service: RunningService, given: str) -> None:
     for path in ("/healthz", "/nowhere"):
         assert get(service, path, {"X-Request-ID": given}).headers["X-Request-ID"] == given
     assert batch(service, b"", {"X-Request-ID": given}).headers["X-Request-ID"] == given
 
 
 @pytest.mark.parametrize("given", ["", "x" * 65, "a b", "<script>", "ä", "../../x"])
-def test_any_other_request_id_is_replaced_and_stands_in_the_problem(service: LoggedService, given: str) -> None:
+def test_any_other_request_id_is_replaced_and_stands_in_the_problem(service: RunningService, given: str) -> None:
     answer = get(service, "/nowhere", {"X-Request-ID": given})
 
     assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["X-Request-ID"])
     assert answer.json["request_id"] == answer.headers["X-Request-ID"]
 
 
-def test_every_answer_forbids_guessing_and_framing_and_hides_what_it_runs_on(service: LoggedService) -> None:
+def test_every_answer_forbids_guessing_and_framing_and_hides_what_it_runs_on(service: RunningService) -> None:
     answers = [get(service, path) for path in ("/healthz", "/docs", "/nowhere", "/" + "x" * 9_000)]
     answers += [batch(service, b""), get(service, "/healthz", {"Expect": "200-maybe"})]
     for answer in answers:
@@ -211,7 +210,7 @@ def test_every_answer_forbids_guessing_and_framing_and_hides_what_it_runs_on(ser
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_the_head_of_every_get_is_the_get_without_its_body(service: LoggedService) -> None:
+def test_the_head_of_every_get_is_the_get_without_its_body(service: RunningService) -> None:
     for path in CACHED:
         whole, head = get(service, path), ask(service, "HEAD", path)
         assert (head.status, head.body) == (200, b"")
@@ -222,7 +221,7 @@ def test_the_head_of_every_get_is_the_get_without_its_body(service: LoggedServic
 # --- problems
 
 
-def test_every_kind_of_problem_has_a_page_that_says_how_to_mend_it(service: LoggedService) -> None:
+def test_every_kind_of_problem_has_a_page_that_says_how_to_mend_it(service: RunningService) -> None:
     for code, kind in PROBLEM_TYPES.items():
         page = get(service, f"/problems/{code}").json
         assert page == {"code": code, "status": kind.status, "title": kind.title, "mend": kind.mend}
@@ -237,21 +236,21 @@ def test_every_kind_of_problem_has_a_page_that_says_how_to_mend_it(service: Logg
         ({"location": "FR", "energy": {"total_kwh": 1, "stat": 1}}, "/energy/stat", "start"),
     ],
 )
-def test_an_unknown_field_is_named_with_the_closest_known_one(service: LoggedService, members: Any, pointer: str, meant: str) -> None:
+def test_an_unknown_field_is_named_with_the_closest_known_one(service: RunningService, members: Any, pointer: str, meant: str) -> None:
     problem = check_problem(post(service, members), 422, "invalid-input")
 
     faults = {fault["pointer"]: fault["detail"] for fault in problem["errors"]}
     assert f"did you mean {meant!r}?" in faults[pointer]
 
 
-def test_an_unknown_parameter_is_named_with_the_closest_known_one(service: LoggedService) -> None:
+def test_an_unknown_parameter_is_named_with_the_closest_known_one(service: RunningService) -> None:
     problem = check_problem(get(service, "/v1/locate?locatoin=FR"), 422, "invalid-input")
 
     faults = {fault["pointer"]: fault["detail"] for fault in problem["errors"]}
     assert faults == {"/location": "this field is required", "/locatoin": "there is no such field; did you mean 'location'?"}
 
 
-def test_all_faults_are_told_at_once_each_at_its_place(service: LoggedService) -> None:
+def test_all_faults_are_told_at_once_each_at_its_place(service: RunningService) -> None:
     members = {
         "location": 7,
         "energy": {"start": "2022-03-11T00:00:00", "step": "1h", "kwh": [1, -1, "2", True, None]},
@@ -283,7 +282,7 @@ def test_all_faults_are_told_at_once_each_at_its_place(service: LoggedService) -
     )
 
 
-def test_of_very_many_faults_the_first_hundred_are_told_at_their_places(service: LoggedService) -> None:
+def test_of_very_many_faults_the_first_hundred_are_told_at_their_places(service: RunningService) -> None:
     kwh: list[object] = [1.0] * 90_000
     kwh[1_000:1_060] = ["x"] * 60
     kwh[50_000:50_060] = [-1.0] * 60
@@ -295,20 +294,20 @@ def test_of_very_many_faults_the_first_hundred_are_told_at_their_places(service:
     assert problem["errors"][-1]["detail"] == "and at least 20 more"
 
 
-def test_a_repeated_parameter_is_refused_by_name(service: LoggedService) -> None:
+def test_a_repeated_parameter_is_refused_by_name(service: RunningService) -> None:
     problem = check_problem(get(service, "/v1/locate?location=FR&location=DE"), 422, "invalid-input")
 
     assert [fault["pointer"] for fault in problem["errors"]] == ["/location"]
 
 
-def test_an_unknown_location_comes_with_suggestions_that_resolve(service: LoggedService) -> None:
+def test_an_unknown_location_comes_with_suggestions_that_resolve(service: RunningService) -> None:
     problem = check_problem(get(service, "/v1/locate?location=FRANC"), 404, "unknown-location")
 
     assert problem["suggestions"]
     assert all(get(service, f"/v1/locate?location={near}").status == 200 for near in problem["suggestions"])
 
 
-def test_a_method_that_the_path_does_not_know_is_refused_with_those_it_does(service: LoggedService) -> None:
+def test_a_method_that_the_path_does_not_know_is_refused_with_those_it_does(service: RunningService) -> None:
     for path, allowed in (("/v1/emissions", {"POST"}), ("/v1/zones", {"GET", "HEAD"})):
         for method in ("PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"):
             answer = ask(service, method, path)
@@ -319,7 +318,7 @@ def test_a_method_that_the_path_does_not_know_is_refused_with_those_it_does(serv
 # --- the page of the reference
 
 
-def test_the_reference_page_needs_nothing_from_elsewhere(service: LoggedService) -> None:
+def test_the_reference_page_needs_nothing_from_elsewhere(service: RunningService) -> None:
     page, script = get(service, "/docs"), get(service, "/docs/docs.js")
 
     assert "://" not in page.body.decode()
@@ -335,20 +334,20 @@ def test_the_reference_page_needs_nothing_from_elsewhere(service: LoggedService)
 
 
 def test_the_service_is_ready_soon_and_small(tmp_path: Path) -> None:
-    with logged_service(tmp_path) as fresh:
+    with running_service(tmp_path) as fresh:
         assert get(fresh, "/readyz").status == 200
         assert memory_mib(fresh, "VmHWM") <= READY_MIB
         ready_seconds = fresh.ready_seconds
     if ready_seconds > READY_SECONDS:  # other work on the machine is no fault of ours: a second look must do
-        with logged_service(tmp_path / "again") as fresh:
+        with running_service(tmp_path / "again") as fresh:
             ready_seconds = fresh.ready_seconds
 
     assert ready_seconds <= READY_SECONDS
 
 
-def test_without_its_store_the_service_starts_says_so_and_answers(tmp_path: Path, service: LoggedService) -> None:
+def test_without_its_store_the_service_starts_says_so_and_answers(tmp_path: Path, service: RunningService) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with logged_service(tmp_path, {"GRIDGRAM_STORE": f"sqlite:///{tmp_path}/file/series.sqlite"}) as lame:
+    with running_service(tmp_path, {"GRIDGRAM_STORE": f"sqlite:///{tmp_path}/file/series.sqlite"}) as lame:
         assert get(lame, "/readyz").json == {"status": "ready", "store": "away"}
         assert post(lame, JOB).json == post(service, JOB).json
         assert get(lame, DAY).json == get(service, DAY).json
@@ -361,7 +360,7 @@ def test_without_its_store_the_service_starts_says_so_and_answers(tmp_path: Path
 def test_a_store_that_is_no_database_is_away_and_left_as_it_is(tmp_path: Path) -> None:
     rubbish = tmp_path / "series.sqlite"
     rubbish.write_bytes(b"rubbish" * 1_000)
-    with logged_service(tmp_path / "home", {"GRIDGRAM_STORE": f"sqlite:///{rubbish}"}) as lame:
+    with running_service(tmp_path / "home", {"GRIDGRAM_STORE": f"sqlite:///{rubbish}"}) as lame:
         assert post(lame, JOB).status == 200
         assert get(lame, "/readyz").json["store"] == "away"
 
@@ -371,7 +370,7 @@ def test_a_store_that_is_no_database_is_away_and_left_as_it_is(tmp_path: Path) -
 def test_hours_that_another_process_imports_are_answered_within_two_seconds(tmp_path: Path) -> None:
     hours = tmp_path / "hours.csv"
     hours.write_text("zone,start,g_per_kwh\nFR,2022-03-11T00:00:00Z,11.5\nFR,2022-03-11T01:00:00Z,12.5\n")
-    with logged_service(tmp_path) as fresh:
+    with running_service(tmp_path) as fresh:
         before = get(fresh, DAY)
         assert gridgram(["import", str(hours)], tmp_path).returncode == 0
         wait_until(lambda: get(fresh, DAY).json["hours"][0]["provider"] == "file", SHOWN_SECONDS)
@@ -390,7 +389,7 @@ def test_hours_that_another_process_imports_are_answered_within_two_seconds(tmp_
 def test_a_request_that_is_under_way_when_the_service_is_told_to_stop_is_answered_whole(tmp_path: Path) -> None:
     line = b'{"location":"FR","energy":{"start":"2022-03-11T00:00:00Z","end":"2022-03-12T00:00:00Z","total_kwh":1}}\n'
     head = request("POST", "/v1/emissions/batch", headers={"Content-Type": "application/x-ndjson", "Content-Length": str(2 * len(line))})
-    with logged_service(tmp_path) as fresh, connect(fresh) as connection:
+    with running_service(tmp_path) as fresh, connect(fresh) as connection:
         connection.sendall(head + line)
         early = connection.recv(65_536)  # the head, or the head and the first answer
         fresh.process.send_signal(signal.SIGTERM)
@@ -406,7 +405,7 @@ def test_a_request_that_is_under_way_when_the_service_is_told_to_stop_is_answere
     assert code == 0
 
 
-def test_many_clients_at_once_get_what_each_asked_for(service: LoggedService) -> None:
+def test_many_clients_at_once_get_what_each_asked_for(service: RunningService) -> None:
     answers: dict[int, float] = {}
 
     def client(kwh: int) -> None:
@@ -426,7 +425,7 @@ def test_many_clients_at_once_get_what_each_asked_for(service: LoggedService) ->
     assert answers == {kwh: kwh * 100.0 for kwh in range(1, 17)}
 
 
-def test_a_client_that_vanishes_in_the_middle_of_its_body_disturbs_nobody(service: LoggedService) -> None:
+def test_a_client_that_vanishes_in_the_middle_of_its_body_disturbs_nobody(service: RunningService) -> None:
     head = request("POST", "/v1/emissions", headers={"Content-Type": "application/json", "Content-Length": "100"})
     for sent in (b'{"loc', b""):
         with connect(service) as connection:

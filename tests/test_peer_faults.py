@@ -152,7 +152,7 @@ async def test_watts_are_not_joules_and_watt_hours_are_not_taken_for_kwh(gridgra
 
 def test_every_number_of_every_answer_carries_its_unit_in_its_name() -> None:
     """kWh called power: https://github.com/mlco2/codecarbon/issues/455."""
-    units = ("kwh", "_g", "_seconds", "_per_unit")
+    units = ("kwh", "_g", "_seconds", "_minutes", "_per_unit")
     plain = {"low", "high", "pue", "energy_share", "latitude", "longitude", "value"}  # beside a unit, or without one
     shapes = [shape for shape in vars(answers).values() if is_typeddict(shape)]
     names = {name for shape in shapes for name, kind in get_type_hints(shape).items() if kind is float}
