@@ -13,6 +13,7 @@ from typing_extensions import TypedDict  # pydantic makes schemas of this one on
 from gridgram.equivalents import equivalents_of
 from gridgram.interval import format_hour, format_hours, format_time, from_microseconds
 from gridgram.quality import MISSING_CODE, QUALITIES
+from providers.base import MixPoint
 from providers.checks import solar_noon_minutes
 from service.limits import MAX_FAULTS
 
@@ -285,7 +286,10 @@ class CheckSeriesAnswer(TypedDict):
 
 
 class CheckAnswer(TypedDict):
-    """What a source gave for a day. `solar_noon_minutes`: how long after solar noon its solar power centres, where it tells of any."""
+    """What a source gave for a day. `solar_noon_minutes`: how long after solar noon its solar power centres, where it tells of any.
+
+    `own_mean_g_per_kwh`: the mean of the intensity that the source itself gives beside its mix, as a cross-check.
+    """
 
     provider: str
     zone: str
@@ -294,6 +298,7 @@ class CheckAnswer(TypedDict):
     points: int
     series: list[CheckSeriesAnswer]
     solar_noon_minutes: NotRequired[float]
+    own_mean_g_per_kwh: NotRequired[float]
     faults: list[FaultAnswer]
 
 
@@ -602,6 +607,9 @@ def check_answer(provider: Provider, zone: Zone, interval: Interval, fetched: Fe
     minutes = solar_noon_minutes(fetched.points, zone.longitude)
     if minutes is not None:
         answer["solar_noon_minutes"] = minutes
+    own = [point.own_g_per_kwh for point in fetched.points if isinstance(point, MixPoint) and point.own_g_per_kwh is not None]
+    if own:
+        answer["own_mean_g_per_kwh"] = sum(own) / len(own)
     return answer
 
 

@@ -35,6 +35,8 @@ log = structlog.get_logger()
 
 HOURS_PER_DAY: Final = 24
 RECENT_DAYS: Final = 2
+UNANSWERED_SECONDS: Final = 60.0
+"""How soon a day is asked for again when a source did not answer: it being away says nothing about what it has."""
 RECENT_SECONDS: Final = 600.0
 """How soon an hour of the last days is asked for again."""
 UNSETTLED_SECONDS: Final = 6 * 3_600.0
@@ -88,15 +90,15 @@ class Fetcher:
                 self._next_asking.update(((zone.key, signal, day), now + ABSENT_SECONDS) for day in due)
                 return
             deadline = now + self.seconds
+            unanswered: set[int] = set()
             for place, provider in enumerate(usable):
                 enough = _MEASURED if place == 0 else _TOLD  # the first source may better its own hours, the others only fill in
                 wanted = [day for day in due if await self._wants(provider, day, enough, read)]
                 for first_day, end_day in _runs(wanted):
                     left = deadline - time.monotonic()
-                    if left <= 0:
-                        break
-                    await self._fetch(provider, zone, first_day, end_day, left, keep)
-            await self._plan_next_asking(zone.key, signal, due, usable, read)
+                    if left <= 0 or not await self._fetch(provider, zone, first_day, end_day, left, keep):
+                        unanswered.update(range(first_day, end_day))
+            await self._plan_next_asking(zone.key, signal, due, usable, unanswered, read)
 
     async def _fetch(  # noqa: PLR0913, PLR0917 - as above
         self,
@@ -106,17 +108,19 @@ class Fetcher:
         end_day: int,
         seconds: float,
         keep: Keep,
-    ) -> None:
+    ) -> bool:
+        """Ask for whole days and keep what comes; False when the source did not answer."""
         interval = Interval(hour_start(first_day * HOURS_PER_DAY), hour_start(end_day * HOURS_PER_DAY))
         try:
             fetched = await self.engine.fetch(provider, zone, interval, seconds)
         except UpstreamError as error:
             log.debug("fetch.failed", provider=provider.info.name, zone=zone.key, detail=str(error))
-            return
+            return False
         for fault in fetched.faults[:5]:
             log.info("fetch.fault", provider=provider.info.name, zone=zone.key, where=fault.where, detail=fault.detail)
         if fetched.series:
             await keep(fetched.series)
+        return True
 
     async def _wants(self, provider: Provider, day: int, enough: int, read: Read) -> bool:
         """Whether the source may have an hour of the day that is missing, or whose quality is not yet good enough (its code)."""
@@ -131,21 +135,25 @@ class Fetcher:
         quality = held.quality
         return bool(((quality == MISSING_CODE) | (quality > enough)).any())
 
-    async def _plan_next_asking(
+    async def _plan_next_asking(  # noqa: PLR0913, PLR0917 - as above
         self,
         zone: str,
         signal: Signal,
         days: Sequence[int],
         asked: Sequence[Provider],
+        unanswered: set[int],
         read: Read,
     ) -> None:
+        """Note when each day is worth asking for again: soon where a source did not answer, late where it had nothing."""
         now, instant = time.monotonic(), self.clock()
         today = hour_of(instant) // HOURS_PER_DAY
         settles = max(provider.settles_after for provider in asked)
         for day in days:
             held = await read(day * HOURS_PER_DAY, (day + 1) * HOURS_PER_DAY)
             is_measured = bool(((held.quality != MISSING_CODE) & (held.quality <= _MEASURED)).all())
-            if today - day <= RECENT_DAYS:
+            if day in unanswered and not is_measured:
+                pause = UNANSWERED_SECONDS
+            elif today - day <= RECENT_DAYS:
                 pause = RECENT_SECONDS
             elif is_measured:
                 pause = float("inf")

@@ -22,7 +22,7 @@ A source without a key is used as it is. One with a key is used once `GRIDGRAM_P
 `GRIDGRAM_OFFLINE=1` asks none. For a zone and a signal the sources are asked in this order: measured before modelled, keyless before
 keyed, finer before coarser, few requests before many; `GRIDGRAM_PROVIDER_ORDER` comes before all that. The first sets the scope, and
 a source that counts something else is not mixed in. A day is asked for again every ten minutes while it is one of the last two, every
-six hours until the source has settled it, and once a day where the source did not have it.
+six hours until the source has settled it, once a day where the source did not have it, and after a minute where it did not answer.
 """
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from gridgram.errors import InvalidInput
 from providers.registry import load_providers
+from service import fetching
 from service.app import build_gridgram
 from service.requests import SeriesQuery, read_request
 from service.settings import ProviderSettings, Settings
@@ -120,6 +121,26 @@ async def test_with_the_source_dead_held_hours_are_still_answered_and_the_rest_i
     assert other["provenance"][0]["provider"] == "reference"
 
 
+async def test_a_source_that_was_away_is_asked_again_soon_and_its_silence_is_not_taken_for_absence(
+    gridgram: Gridgram, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "UNANSWERED_SECONDS", 0.0)
+    tape.mode = "400"
+    assert (await asked(gridgram))["coverage"] == {"typical": 1.0}
+
+    tape.mode = "ok"
+
+    assert (await asked(gridgram))["coverage"] == {"measured": 1.0}
+
+
+async def test_a_day_that_the_source_does_not_have_is_not_asked_for_again_at_once(gridgram: Gridgram, tape: Tape) -> None:
+    tape.answers[CONSOLIDATED] = b"[]"
+    for _ in range(3):
+        assert (await asked(gridgram))["coverage"] == {"typical": 1.0}
+
+    assert tape.calls == 2  # the consolidated data set and, for what it lacks, the real-time one
+
+
 async def test_many_who_need_the_same_day_cause_one_fetch(gridgram: Gridgram, tape: Tape) -> None:
     answers = await asyncio.gather(*(asked(gridgram) for _ in range(200)))
 
@@ -179,6 +200,7 @@ async def test_checking_a_source_tells_what_came_and_how_it_was_read(gridgram: G
 
     assert (told["zone"], told["start"], told["points"]) == ("FR", "2024-03-11T00:00:00Z", 48)
     assert [series["hours"] for series in told["series"]] == [24, 24]
+    assert told["own_mean_g_per_kwh"] == 31
     with pytest.raises(InvalidInput, match="is no source"):
         await gridgram.check_provider("rta", None)
     with pytest.raises(InvalidInput, match="is off"):
