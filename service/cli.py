@@ -178,7 +178,9 @@ def intensity(
 
 @app.command()
 def zones(
-    key: Annotated[str | None, typer.Argument(help="The key of one zone; without it all are listed.")] = None, is_json: Json = False
+    key: Annotated[str | None, typer.Argument(help="The key of one zone; without it all are listed.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Also name the sources that are not asked, and why.")] = False,
+    is_json: Json = False,
 ) -> None:
     """List the zones, or tell what one of them is answered from."""
     with _errors(is_json=is_json):
@@ -192,7 +194,7 @@ def zones(
         else:
             from service.tables import print_zone, print_zones  # noqa: PLC0415
 
-            print_zones(answer) if key is None else print_zone(answer)
+            print_zones(answer) if key is None else print_zone(answer, explain=explain)
 
 
 @app.command()

@@ -150,14 +150,20 @@ def print_zones(answer: ZonesAnswer) -> None:
     _console().print(table)
 
 
-def print_zone(answer: ZoneDetailAnswer) -> None:
-    """Print one zone and what it is answered from."""
+def print_zone(answer: ZoneDetailAnswer, *, explain: bool) -> None:
+    """Print one zone and what it is answered from; with `explain` also the sources that are not asked."""
     console = _console()
     console.print(f"[bold]{answer['zone']}[/bold] {escape(answer['name'])} ({answer['kind']}, {answer['country']}, {answer['timezone']})")
     for system, codes in answer["codes"].items():
         console.print(f"{system}: {', '.join(codes)}")
     for entry in answer["held"]:
         console.print(f"{entry['signal']}: {entry['hours']} hours held, {entry['start']} to {entry['end']}")
+    for signal, chain in answer["sources"].items():
+        asked = [f"{source['provider']} ({source['scope']})" for source in chain if source["is_asked"]]
+        console.print(f"{signal}: asked of {', '.join(asked) or 'no source'}")
+        for source in chain:
+            if explain and not source["is_asked"]:
+                console.print(f"  not of {source['provider']}: {escape(source.get('why_not', ''))}")
     for signal, offer in answer["reference"].items():
         console.print(f"{signal}: {offer['quality']} otherwise. {escape(offer['detail'])}")
 
