@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import NormalDist
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,16 @@ class Status(StrEnum):
     ASSUMED = "assumed"
 
 
+P90_OF_P99 = NormalDist().inv_cdf(0.90) / NormalDist().inv_cdf(0.99)
+"""How far the 90th percentile of a normal distribution lies on the way to the 99th: 0.551."""
+
+
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """The emissions of one kWh from one fuel, with the span of the literature, where it stands and of what year. [gCO2e/kWh]"""
+    """The emissions of one kWh from one fuel: the median, the least and the most of the literature, where and of what year. [gCO2e/kWh]
+
+    `p10` and `p90` are those of a log-normal distribution about the median whose 1st and 99th percentiles are `low` and `high`.
+    """
 
     g_per_kwh: float
     low: float
@@ -61,6 +69,19 @@ class Factor:
     source: str
     year: int
     status: Status
+
+    @property
+    def p10(self) -> float:
+        """What one plant in ten stays below."""
+        return self._toward(self.low)
+
+    @property
+    def p90(self) -> float:
+        """What one plant in ten exceeds."""
+        return self._toward(self.high)
+
+    def _toward(self, end: float) -> float:
+        return self.g_per_kwh * (end / self.g_per_kwh) ** P90_OF_P99 if self.g_per_kwh else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ Only shares matter, so a mix is in MW or in MWh. Four rules hold for every sourc
 - a negative number is pumping or a plant's own use, which is not generation: it counts as 0;
 - NaN means that the source did not report the fuel: it does not count, neither as 0 nor as an estimate;
 - an hour without any generation, or with an infinite one, has no intensity: None for one hour, NaN in arrays;
-- `low` and `high` weigh the ends of the factors' ranges, as if all plants erred the same way: an outer bound.
+- `low` and `high` weigh the p10 and the p90 of the factors, as if all plants erred the same way.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Intensity:
-    """What one kWh emits in one hour, with its outer bounds. [gCO2e/kWh]"""
+    """What one kWh emits in one hour, with its band. [gCO2e/kWh]"""
 
     g_per_kwh: float
     low: float
@@ -61,8 +61,8 @@ def intensity_of_mix(mw_by_fuel: Mapping[Fuel, float], table: FactorTable, signa
     shares = [(factor, mw / total) for factor, mw in generated]
     return Intensity(
         math.fsum(factor.g_per_kwh * share for factor, share in shares),
-        math.fsum(factor.low * share for factor, share in shares),
-        math.fsum(factor.high * share for factor, share in shares),
+        math.fsum(factor.p10 * share for factor, share in shares),
+        math.fsum(factor.p90 * share for factor, share in shares),
     )
 
 
@@ -82,7 +82,7 @@ def intensities_of_mix(mw: NDArray[np.floating], fuels: Sequence[Fuel], table: F
     is_present = (total > 0) & np.isfinite(total)
     shares = np.full(generated.shape, np.nan)
     np.divide(generated, total[:, None], out=shares, where=is_present[:, None])
-    weights = np.array([(factors[fuel].g_per_kwh, factors[fuel].low, factors[fuel].high) for fuel in fuels]).reshape(-1, 3)
+    weights = np.array([(factors[fuel].g_per_kwh, factors[fuel].p10, factors[fuel].p90) for fuel in fuels]).reshape(-1, 3)
     g_per_kwh, low, high = np.ascontiguousarray((shares @ weights).T)
     g_per_kwh[~is_present] = low[~is_present] = high[~is_present] = np.nan  # also where there is no column at all
     return Intensities(g_per_kwh, low, high)

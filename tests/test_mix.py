@@ -83,16 +83,30 @@ def test_what_unece_does_not_give_is_the_ipcc_tables_and_says_so() -> None:
     assert UNECE_2021.direct == IPCC_2014.direct
 
 
+WAY = 1.2815515655446004 / 2.3263478740408408
+"""The 90th over the 99th percentile of the normal distribution."""
+
+
 def test_a_mix_of_half_coal_and_half_wind_is_the_mean_of_the_two() -> None:
     intensity = known(intensity_of_mix({Fuel.COAL: 500, Fuel.WIND: 500}, IPCC_2014, Signal.LIFECYCLE))
 
-    assert intensity == Intensity(415.5, 373.5, 483.0)
+    assert intensity.g_per_kwh == (820 + 11) / 2
+    assert intensity.low == pytest.approx((820 * (740 / 820) ** WAY + 11 * (7 / 11) ** WAY) / 2, rel=1e-9)
+    assert intensity.high == pytest.approx((820 * (910 / 820) ** WAY + 11 * (56 / 11) ** WAY) / 2, rel=1e-9)
 
 
 def test_direct_counts_only_what_burns() -> None:
     intensity = known(intensity_of_mix({Fuel.GAS: 1, Fuel.HYDRO: 2, Fuel.NUCLEAR: 1}, IPCC_2014, Signal.DIRECT))
 
-    assert intensity == Intensity(92.5, 87.5, 122.5)
+    assert intensity.g_per_kwh == 370 / 4
+    assert intensity.low == pytest.approx(370 * (350 / 370) ** WAY / 4, rel=1e-9)
+    assert intensity.high == pytest.approx(370 * (490 / 370) ** WAY / 4, rel=1e-9)
+
+
+@given(fuel=st.sampled_from(list(Fuel)), table=st.sampled_from([IPCC_2014, UNECE_2021]))
+def test_the_percentiles_of_a_factor_lie_in_order_between_the_least_and_the_most(fuel: Fuel, table: FactorTable) -> None:
+    for factor in (table.lifecycle[fuel], table.direct[fuel]):
+        assert factor.low <= factor.p10 <= factor.g_per_kwh <= factor.p90 <= factor.high
 
 
 def test_pumping_is_not_generation_and_a_fuel_not_reported_does_not_count() -> None:
