@@ -132,6 +132,7 @@ def account_table() -> None:
 
 
 if __name__ == "__main__":
+    os.environ["GRIDGRAM_OFFLINE"] = "1"  # no figure may hang on a source
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with tempfile.TemporaryDirectory() as folder:
         account_table()
