@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from aiohttp import encode_basic_auth
 from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -18,14 +20,14 @@ from tenacity.stop import stop_base
 
 from gridgram.errors import UpstreamError
 from providers import client
-from providers.base import PointFault, Request
+from providers.base import Batch, PointFault, Request
 from providers.checks import check
-from providers.errors import KeyRefused, TooSlow, Unreachable, UpstreamFault
+from providers.errors import KeyRefused, OverRate, Unreachable, UpstreamFault
 from providers.health import Health
 from providers.hourly import hours_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from aiohttp import ClientSession
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from gridgram.interval import Interval
     from gridgram.series import IntensitySeries
     from gridgram.zones import Zone
-    from providers.base import Batch, IntensityPoint, Login, MixPoint, Provider
+    from providers.base import IntensityPoint, Login, MixPoint, Provider
+
+log = structlog.get_logger()
 
 ATTEMPTS: Final = 3
 FIRST_WAIT_SECONDS: Final = 0.25
@@ -53,11 +57,12 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a source gave for a span: its hours by signal, and what of its answer could not be used."""
+    """What a source gave for a span: its hours by signal, what of its answer could not be used, and why a part of it is missing."""
 
     series: Sequence[IntensitySeries]
     faults: Sequence[PointFault]
     points: Sequence[MixPoint | IntensityPoint] = ()
+    error: UpstreamError | None = None
 
 
 class Engine:
@@ -76,23 +81,25 @@ class Engine:
         return self.health.setdefault(provider.info.name, Health(provider.info.name))
 
     async def fetch(self, provider: Provider, zone: Zone, interval: Interval, seconds: float) -> Fetched:
-        """Ask a source for the hours that a span touches, within so many seconds. Raises UpstreamError."""
+        """Ask a source for the hours that a span touches, within so many seconds.
+
+        What came is kept when a part failed; `error` then tells why. Raises UpstreamError when nothing came.
+        """
         health = self.health_of(provider)
         health.admit(time.monotonic())
         started = time.monotonic()
-        try:
-            batches = await self._ask_all(provider, provider.plan(zone.key, interval, self.clock()), started + seconds)
-        except* UpstreamError as group:
-            error = _first(group)
-            health.failed(error, time.monotonic())
-            raise error from None
+        with _faults_of_ours(provider):
+            requests = provider.plan(zone.key, interval, self.clock())
+        batches, error = await self._ask_all(provider, requests, started + seconds)
         now = self.clock()
-        health.succeeded(time.monotonic() - started, now)
-        unordered = {(point.start, type(point), getattr(point, "signal", None)): point for batch in batches for point in batch.points}
-        points = sorted(unordered.values(), key=lambda point: point.start)
-        sound, refused = check(points, now, zone.longitude)
-        series = hours_of(sound, provider, zone.key, interval.first_hour, interval.end_hour, now)
-        return Fetched(series, [*(fault for batch in batches for fault in batch.faults), *refused], sound)
+        if error is not None:
+            health.failed(error, time.monotonic())
+            if not batches:
+                raise error
+        elif requests:
+            health.succeeded(time.monotonic() - started, now)
+        with _faults_of_ours(provider):
+            return await asyncio.to_thread(_hours, batches, error, provider, zone, interval, now)
 
     async def close(self) -> None:
         """Close the connections to all sources."""
@@ -100,8 +107,8 @@ class Engine:
             await self._session.close()
             self._session = None
 
-    async def _ask_all(self, provider: Provider, requests: Sequence[Request], deadline: float) -> list[Batch]:
-        """All answers, those to the requests that an answer points to included, in the order of the requests."""
+    async def _ask_all(self, provider: Provider, requests: Sequence[Request], deadline: float) -> tuple[list[Batch], UpstreamError | None]:
+        """All answers, those to the requests that an answer points to included, in the order of the requests; and the first failure."""
         room = asyncio.Semaphore(CONCURRENT_REQUESTS)
         batches: list[Batch] = []
         wave = list(requests)
@@ -109,13 +116,21 @@ class Engine:
         while wave:
             asked += len(wave)
             if asked > MAX_REQUESTS:
-                raise UpstreamError(f"{provider.info.name} points to more than {MAX_REQUESTS} requests for one span.")
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._ask(provider, request, deadline, room)) for request in wave]
-            answered = [batch for task in tasks if (batch := task.result()) is not None]
+                return batches, UpstreamError(f"{provider.info.name} points to more than {MAX_REQUESTS} requests for one span.")
+            answers = await asyncio.gather(*(self._answer(provider, request, deadline, room) for request in wave))
+            answered = [answer for answer in answers if isinstance(answer, Batch)]
             batches += answered
+            if failure := next((answer for answer in answers if isinstance(answer, UpstreamError)), None):
+                return batches, failure
             wave = [request for batch in answered for request in batch.following]
-        return batches
+        return batches, None
+
+    async def _answer(self, provider: Provider, request: Request, deadline: float, room: asyncio.Semaphore) -> Batch | UpstreamError | None:
+        """The answer to one request, or why there is none; None where the source says that it holds nothing."""
+        try:
+            return await self._ask(provider, request, deadline, room)
+        except UpstreamError as error:
+            return error
 
     async def _ask(self, provider: Provider, request: Request, deadline: float, room: asyncio.Semaphore) -> Batch | None:
         policy = AsyncRetrying(
@@ -129,7 +144,8 @@ class Engine:
         if body is None:
             return None
         try:
-            batch = await asyncio.to_thread(provider.parse, request, body)
+            with _faults_of_ours(provider):
+                batch = await asyncio.to_thread(provider.parse, request, body)
         except UpstreamError as error:
             raise UpstreamError(self._redacted(provider, str(error))) from None
         told = [PointFault(fault.where, self._redacted(provider, fault.detail)) for fault in batch.faults]
@@ -137,7 +153,8 @@ class Engine:
 
     def _redacted(self, provider: Provider, text: str) -> str:
         """A text without the secrets of its source: some sources echo them."""
-        for secret in self.options.get(provider.info.name, Options()).secrets.values():
+        token = self._tokens.get(provider.login.url) if provider.login else None
+        for secret in (*self.options.get(provider.info.name, Options()).secrets.values(), *(token or ())[:1]):
             text = text.replace(secret, "***")
         return text
 
@@ -148,7 +165,7 @@ class Engine:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 await limit.acquire()
         except TimeoutError:
-            raise TooSlow(f"{name} may not be asked that often; no time was left for {request.zone}.") from None
+            raise OverRate(f"{name} may not be asked that often; no time was left for {request.zone}.") from None
         secrets = self.options.get(name, Options()).secrets
         if provider.login is not None:
             secrets = {"token": await self._token(provider, provider.login, request, deadline)}
@@ -194,9 +211,21 @@ class _StopBefore(stop_base):
         return time.monotonic() + state.upcoming_sleep >= self.deadline
 
 
-def _first(group: BaseExceptionGroup[UpstreamError]) -> UpstreamError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, UpstreamError)  # noqa: S101 - the group holds nothing else
-    return error
+@contextmanager
+def _faults_of_ours(provider: Provider) -> Iterator[None]:
+    """Turn what a provider's own code raises by mistake into an error of that source, so that it costs nobody else."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        log.exception("provider.failed", provider=provider.info.name)
+        raise UpstreamError(f"An answer of {provider.info.name} could not be read ({type(error).__name__}).") from error
+
+
+def _hours(  # noqa: PLR0913, PLR0917 - what came, and what it is of
+    batches: Sequence[Batch], error: UpstreamError | None, provider: Provider, zone: Zone, interval: Interval, now: datetime
+) -> Fetched:
+    """Check the points of all answers and make hours of them; of a point that comes twice the later answer counts."""
+    latest = {(point.start, type(point), getattr(point, "signal", None)): point for batch in batches for point in batch.points}
+    points, refused = check(sorted(latest.values(), key=lambda point: point.start), now, zone.longitude)
+    series = hours_of(points, provider, zone.key, interval.first_hour, interval.end_hour, now)
+    return Fetched(series, [*(fault for batch in batches for fault in batch.faults), *refused], points, error)

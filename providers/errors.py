@@ -4,13 +4,14 @@
     +-- NotThere                  no connection: refused, name not found                         not again
     +-- Unreachable               the connection broke, or the source is being left alone         try again
     +-- TooSlow                   the deadline passed                                            not again, no time is left
+    +-- OverRate                  our own rate for it left no time: says nothing of the source    not again, no time is left
     +-- UpstreamFault             the source says that it failed (5xx)                           try again
     +-- RateLimited               asked too often (429); carries what Retry-After says           pause, then again
     +-- KeyRefused                the key is wrong or may not do this (401, 403)                  not for a quarter of an hour
     +-- RequestRefused            the source does not take this question (other 4xx, redirects)  not again
     +-- AnswerTooLarge            more bytes than the source ever sends                          not again
 
-No text holds a query, a header or a body: secrets travel there.
+No text of these holds a query or a header: secrets travel there. What a source echoes of a secret is struck out by the engine.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ class TooSlow(UpstreamError):
     """The source did not finish before the deadline."""
 
     kind: ClassVar[str] = "too_slow"
+
+
+class OverRate(UpstreamError):
+    """The source may not be asked that often, and no time was left to wait."""
+
+    kind: ClassVar[str] = "over_rate"
 
 
 class UpstreamFault(UpstreamError):

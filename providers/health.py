@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from providers.errors import KeyRefused, RateLimited, Unreachable, kind_of
+from providers.errors import KeyRefused, OverRate, RateLimited, Unreachable, kind_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,31 +40,35 @@ class Health:
     last_error: str = ""
     last_seconds: float = 0.0
     is_down: bool = False
-    _closed_until: float = float("-inf")
+    _open_until: float = float("-inf")
+    _paused_until: float = float("-inf")
 
     def is_admitted(self, now: float) -> bool:
         """Whether the source may be asked at this moment."""
-        return now >= self._closed_until
+        return now >= max(self._open_until, self._paused_until)
 
     def admit(self, now: float) -> None:
         """Count a call, or raise Unreachable when the source is to be left alone; of a source that is down, one probe is let through."""
         if not self.is_admitted(now):
-            raise Unreachable(f"{self.name} is left alone for {self._closed_until - now:.0f} s: {self.last_error}")
+            seconds = max(self._open_until, self._paused_until) - now
+            raise Unreachable(f"{self.name} is left alone for {seconds:.0f} s: {self.last_error}")
         if self.failures_in_a_row >= FAILURES_TO_OPEN:
-            self._closed_until = now + OPEN_SECONDS
+            self._open_until = now + OPEN_SECONDS
         self.calls += 1
 
     def succeeded(self, seconds: float, at: datetime) -> None:
-        """Note a sound answer."""
+        """Note a sound answer; a pause that the source asked for meanwhile stays."""
         self.failures_in_a_row = 0
-        self._closed_until = float("-inf")
+        self._open_until = float("-inf")
         self.last_success, self.last_seconds = at, seconds
         if self.is_down:
             self.is_down = False
             log.info("source.back", provider=self.name)
 
     def failed(self, error: UpstreamError, now: float) -> None:
-        """Note a failure, and how long the source is left alone for it."""
+        """Note a failure, and how long the source is left alone for it. Our own rate running out is no failure of the source."""
+        if isinstance(error, OverRate):
+            return
         self.errors[kind_of(error)] += 1
         self.failures_in_a_row += 1
         self.last_error = str(error)
@@ -73,10 +77,10 @@ class Health:
         elif isinstance(error, KeyRefused):
             self._pause(now, KEY_PAUSE_SECONDS)
         elif self.failures_in_a_row >= FAILURES_TO_OPEN:
-            self._pause(now, OPEN_SECONDS)
+            self._open_until = now + OPEN_SECONDS
         if not self.is_down and not self.is_admitted(now):
             self.is_down = True
             log.warning("source.down", provider=self.name, kind=kind_of(error), detail=self.last_error)
 
     def _pause(self, now: float, seconds: float) -> None:
-        self._closed_until = max(self._closed_until, now + min(seconds, LONGEST_PAUSE_SECONDS))
+        self._paused_until = max(self._paused_until, now + min(seconds, LONGEST_PAUSE_SECONDS))

@@ -14,7 +14,7 @@ import numpy as np
 from gridgram.fuels import IPCC_2014, Fuel
 from gridgram.interval import MICROSECONDS_PER_HOUR
 from gridgram.mix import intensities_of_mix
-from gridgram.quality import MISSING_CODE, QUALITY_CODES, Signal
+from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
 from gridgram.series import IntensitySeries, Source
 from providers.base import IntensityPoint, MixPoint
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from providers.base import Provider
 
 MINUTES_PER_HOUR = 60
+MICROSECONDS_PER_MINUTE = MICROSECONDS_PER_HOUR // MINUTES_PER_HOUR
 MIX_SIGNALS = (Signal.LIFECYCLE, Signal.DIRECT)
 _FUELS = tuple(Fuel)
 
@@ -64,14 +65,12 @@ def hours_of(  # noqa: PLR0913, PLR0917 - the points, whose they are, the span, 
 
 
 def _whole(by_hour: Mapping[int, Sequence[Point]], span: range) -> dict[int, Sequence[Point]]:
-    """The hours of the span whose parts follow one another from its start to its end; a point of an hour or more covers whole ones."""
+    """The hours of the span whose parts follow one another from its start to its end; a point of several hours is each of them whole."""
     whole: dict[int, Sequence[Point]] = {}
     for hour, parts in by_hour.items():
-        longest = max(part.minutes for part in parts)
-        if longest >= MINUTES_PER_HOUR:
-            for covered in range(hour, hour + longest // MINUTES_PER_HOUR):
-                if covered in span:
-                    whole[covered] = parts
+        first = parts[0]
+        if len(parts) == 1 and first.minutes % MINUTES_PER_HOUR == 0 and first.start % MICROSECONDS_PER_HOUR == 0:
+            whole.update((covered, parts) for covered in range(hour, hour + first.minutes // MINUTES_PER_HOUR) if covered in span)
         elif hour in span and _fill_the_hour(parts):
             whole[hour] = parts
     return whole
@@ -83,8 +82,15 @@ def _fill_the_hour(parts: Sequence[Point]) -> bool:
     for part in sorted(parts, key=lambda part: part.start):
         if part.start != expected:
             return False
-        expected += part.minutes * 60_000_000
+        expected += part.minutes * MICROSECONDS_PER_MINUTE
     return expected == end
+
+
+def _quality_code(parts: Sequence[Point]) -> int:
+    """That of the worst part; estimated at best when the parts of an hour do not report the same fuels."""
+    worst = max(QUALITY_CODES[part.quality] for part in parts)
+    fuels = {frozenset(part.mw) for part in parts if isinstance(part, MixPoint)}
+    return worst if len(fuels) <= 1 else max(worst, QUALITY_CODES[Quality.ESTIMATED])
 
 
 def _from_mix(  # noqa: PLR0913, PLR0917 - each is one part of a series
@@ -114,7 +120,7 @@ def _from_numbers(  # noqa: PLR0913, PLR0917 - as above
 ) -> IntensitySeries:
     hours = sorted(whole)
     g_per_kwh = np.array([_mean([part for part in whole[hour] if isinstance(part, IntensityPoint)]) for hour in hours])
-    detail = "The source's own intensity."
+    detail = "The source's own intensity, which comes without a band."
     return _series(hours, g_per_kwh, g_per_kwh, g_per_kwh, whole, provider, zone, span, signal, fetched_at, detail)
 
 
@@ -141,7 +147,7 @@ def _series(  # noqa: PLR0913, PLR0917 - as above
     if len(places):
         for name, numbers in (("g_per_kwh", g_per_kwh), ("low", low), ("high", high)):
             columns[name][places] = numbers
-        quality[places] = [max(QUALITY_CODES[part.quality] for part in whole[hour]) for hour in hours]
+        quality[places] = [_quality_code(whole[hour]) for hour in hours]
         quality[np.isnan(columns["g_per_kwh"])] = MISSING_CODE
     info = provider.info
     source = Source(info.name, signal, info.scope[0], info.licence, info.attribution, fetched_at, detail)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -56,10 +55,13 @@ class Intensity:
 
     async def prepare(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
         """Ask the sources for what is missing or may have changed in the span. A caller that leaves does not stop it for the others."""
-        if self.fetcher is None or self.zones is None or not self.fetcher.is_due(zone, signal, first_hour, end_hour):
+        if self.fetcher is None or self.zones is None:
             return
-        held = partial(self._held_hours, zone, signal)
-        filling = asyncio.ensure_future(self.fetcher.fill(self.zones[zone], signal, first_hour, end_hour, held, self._keep))
+        await self.look_at_store()  # first: what was fetched while it was away is worth asking for again
+        if not self.fetcher.is_due(zone, signal, first_hour, end_hour):
+            return
+        span = range(first_hour, end_hour)
+        filling = asyncio.ensure_future(self.fetcher.fill(self.zones[zone], signal, span, self._held_hours, self._keep))
         self._filling.add(filling)
         filling.add_done_callback(self._filling.discard)
         await asyncio.shield(filling)
@@ -101,7 +103,8 @@ class Intensity:
     async def _keep(self, fetched: Sequence[IntensitySeries]) -> None:
         """Lay fetched hours over what is held, in the store and, also when that is away, in memory."""
         try:
-            await self.store.merge(fetched)
+            if await self.store.merge(fetched) and await self.store.generation() == self._generation + 1:
+                self._generation += 1  # nobody but us has written, and what we wrote is laid over the memory below
         except StoreError as error:
             self._store_failed(error)
         for series in fetched:
@@ -135,6 +138,8 @@ class Intensity:
             self.store_is_away = False
             log.info("store.back")
             self.memory.clear()
+            if self.fetcher is not None:
+                self.fetcher.forget()
         if generation != self._generation:
             self._generation = generation
             self.memory.clear()

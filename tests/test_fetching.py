@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
-from gridgram.errors import InvalidInput
+from cache.sqlite import SqliteStore
+from gridgram.errors import InvalidInput, StoreError
+from gridgram.quality import Scope, Signal
+from providers.base import Request
+from providers.engine import Options
 from providers.registry import load_providers
-from service import fetching
+from service import fetching, intensity
 from service.app import build_gridgram
 from service.requests import SeriesQuery, read_request
 from service.settings import ProviderSettings, Settings
 from tests.providers.tape import Tape, running_tape
+from tests.providers.test_engine import TOY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from gridgram.interval import Interval
     from service.usecases import Gridgram
 
 CONSOLIDATED = "/api/explore/v2.1/catalog/datasets/eco2mix-national-cons-def/exports/json"
@@ -216,3 +224,95 @@ async def test_offline_opens_no_connection(tape: Tape, tmp_path: Path) -> None:
 
     assert answer["coverage"] == {"typical": 1.0}
     assert tape.calls == 0
+
+
+@pytest.fixture
+async def two(gridgram: Gridgram, tape: Tape) -> Gridgram:
+    """France has two sources: `toy` comes first, `spare` fills in; each gives its own mix by its own path."""
+    first = replace(TOY, secrets=(), info=replace(TOY.info, needs_key=False))
+    spare = replace(first, info=replace(first.info, name="spare"), resolution_minutes=60, plan=plan_spare)
+    tape.answers["/mix"] = orjson.dumps([row for row in toy_rows(gas=100.0) if not row["start"].startswith("2024-03-10T07")])
+    tape.answers["/spare"] = orjson.dumps(toy_rows(coal=100.0))
+    fetcher = gridgram.intensity.fetcher
+    assert fetcher is not None
+    fetcher.providers = {"toy": first, "spare": spare}
+    fetcher.why_off = lambda _: ""
+    fetcher.engine.options = {name: Options(base_url=tape.address) for name in fetcher.providers}
+    return gridgram
+
+
+def plan_spare(zone: str, interval: Interval, now: datetime) -> list[Request]:
+    del now
+    return [Request("https://toy.example/spare", zone, interval)]
+
+
+def toy_rows(**mw: float) -> list[dict[str, Any]]:
+    stamps = [START + timedelta(minutes=30 * step) for step in range(48)]
+    # A little more every hour: a feed that repeats itself for long is not believed.
+    return [
+        {"start": stamp.isoformat(), "minutes": 30, "mw": {fuel: power + stamp.hour for fuel, power in mw.items()} | {"wind": 100.0}}
+        for stamp in stamps
+    ]
+
+
+async def test_the_second_source_fills_in_what_the_first_lacks_and_nothing_else(two: Gridgram) -> None:
+    whole_day = {"start": "2024-03-10T00:00:00Z", "step": "PT1H", "kwh": [1.0] * 24}
+
+    answer = await asked(two, energy=whole_day, include=["hours"])
+
+    providers = [hour["provider"] for hour in answer["hours"]]
+    assert providers == ["toy"] * 7 + ["spare"] + ["toy"] * 16
+
+
+async def test_a_source_that_is_refused_for_a_signal_leaves_no_hour_of_it(two: Gridgram) -> None:
+    fetcher = two.intensity.fetcher
+    assert fetcher is not None
+    first, spare = fetcher.providers["toy"], fetcher.providers["spare"]
+    only_direct = replace(first, info=replace(first.info, signals=(Signal.DIRECT,), scope=(Scope.CONSUMPTION,)))
+    fetcher.providers = {"toy": only_direct, "spare": spare}
+
+    lifecycle = await asked(two, energy={**JOB["energy"], "kwh": [1.0] * 3})
+    direct = await asked(two, energy={**JOB["energy"], "kwh": [1.0] * 2}, signal="direct")
+
+    assert [(source["provider"], source["scope"]) for source in lifecycle["provenance"]] == [("spare", "production")]
+    assert [(source["provider"], source["scope"]) for source in direct["provenance"]] == [("toy", "consumption")]
+
+
+async def test_hours_that_were_fetched_while_the_store_was_away_are_fetched_again_when_it_is_back(
+    gridgram: Gridgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intensity, "STORE_CHECK_SECONDS", 0.0)
+
+    async def away(*_: Any) -> Any:
+        raise StoreError("the store is away")
+
+    with monkeypatch.context() as broken:
+        for name in ("read", "merge", "generation"):
+            broken.setattr(SqliteStore, name, away)
+        assert (await asked(gridgram))["coverage"] == {"measured": 1.0}
+
+    assert (await asked(gridgram))["coverage"] == {"measured": 1.0}
+    assert [held.zone for held in await gridgram.intensity.held()] == ["FR", "FR"]
+
+
+async def test_a_caller_waits_no_longer_than_it_is_told_for_others_who_ask_the_same_zone(two: Gridgram, tape: Tape) -> None:
+    fetcher = two.intensity.fetcher
+    assert fetcher is not None
+    fetcher.seconds = 0.5
+    tape.mode = "stall"
+    days = [(START + timedelta(days=day)).isoformat() for day in range(12)]
+    started = time.monotonic()
+
+    await asyncio.gather(*(asked(two, energy={"start": day, "step": "PT1H", "kwh": [1.0]}) for day in days))
+
+    assert time.monotonic() - started < 2.0
+
+
+async def test_own_writes_leave_the_memory_as_it_is(gridgram: Gridgram, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intensity, "STORE_CHECK_SECONDS", 0.0)
+    await asked(gridgram, location="DE")
+    held = len(gridgram.intensity.memory)
+
+    await asked(gridgram)
+
+    assert len(gridgram.intensity.memory) > held

@@ -22,6 +22,7 @@ from providers.base import Batch, Login, MixPoint, PointFault, Provider, Provide
 from providers.engine import Engine, Options
 from providers.errors import AnswerTooLarge, KeyRefused, NotThere, RateLimited, RequestRefused, TooSlow, Unreachable, UpstreamFault
 from providers.health import FAILURES_TO_OPEN, Health
+from providers.hourly import hours_of
 from providers.reading import read_json, spans
 from tests.providers.tape import running_tape
 
@@ -287,7 +288,7 @@ async def test_five_failures_open_the_breaker_and_an_answer_closes_it(engine: En
         await engine.fetch(TOY, FR, DAY, SOON)
     assert tape.calls == FAILURES_TO_OPEN
 
-    monkeypatch.setattr(engine.health_of(TOY), "_closed_until", time.monotonic() - 1)
+    monkeypatch.setattr(engine.health_of(TOY), "_open_until", time.monotonic() - 1)
     tape.mode = "ok"
     await engine.fetch(TOY, FR, DAY, SOON)
 
@@ -367,3 +368,65 @@ async def test_what_a_source_echoes_of_a_secret_is_struck_out(engine: Engine, ta
 
     assert CANARY not in f"{caught.value!s}{caught.value!r}{engine.health_of(TOY)!r}"
     assert "***" in str(caught.value)
+
+
+async def test_a_mistake_in_a_sources_own_code_is_an_error_of_that_source(engine: Engine) -> None:
+    def broken(request: Request, body: bytes) -> Batch:
+        raise KeyError(f"{request.zone}{body[:1]!r}")
+
+    with pytest.raises(UpstreamError, match="could not be read"):
+        await engine.fetch(replace(TOY, parse=broken), FR, DAY, SOON)
+
+    assert engine.health_of(TOY).failures_in_a_row == 1
+
+
+async def test_what_came_is_kept_when_another_part_failed(engine: Engine) -> None:
+    def plan_two(zone: str, interval: Interval, now: datetime) -> list[Request]:
+        return [*plan(zone, interval, now), Request("https://toy.example/absent", zone, interval)]
+
+    fetched = await engine.fetch(replace(TOY, plan=plan_two), FR, DAY, 5)
+
+    assert isinstance(fetched.error, RequestRefused)
+    assert fetched.series[0].quality.all()
+
+
+async def test_a_success_does_not_lift_a_pause_that_the_source_asked_for() -> None:
+    health = Health("toy")
+    health.failed(RateLimited("too often", 120), 0.0)
+    health.succeeded(0.1, NOW)
+
+    assert not health.is_admitted(100.0)
+    assert health.is_admitted(121.0)
+
+
+def hour_point(start_minute: int, minutes: int, **mw: float) -> MixPoint:
+    start = to_microseconds(DAY.start) + start_minute * 60_000_000
+    return MixPoint(start, minutes, {Fuel(fuel): power for fuel, power in mw.items()}, Quality.MEASURED)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [hour_point(30, 60, gas=1)],
+        [hour_point(0, 90, gas=1)],
+        [hour_point(0, 60, gas=1), *(hour_point(minute, 15, gas=2) for minute in (15, 30, 45))],
+        [hour_point(minute, 15, gas=1) for minute in (0, 15, 30)],
+    ],
+    ids=["begins at half past", "an hour and a half", "overlapping parts", "a quarter is missing"],
+)
+def test_points_that_do_not_make_a_whole_hour_make_none(points: list[MixPoint]) -> None:
+    assert hours_of(points, TOY, "FR", DAY.first_hour, DAY.end_hour, NOW) == []
+
+
+def test_a_point_of_three_hours_is_three_whole_hours() -> None:
+    lifecycle, _ = hours_of([hour_point(0, 180, gas=1)], TOY, "FR", DAY.first_hour, DAY.end_hour, NOW)
+
+    assert lifecycle.quality.tolist() == [2, 2, 2] + [0] * 21
+
+
+def test_an_hour_whose_parts_tell_of_different_fuels_is_estimated() -> None:
+    points = [hour_point(0, 15, gas=100, coal=9_000), *(hour_point(minute, 15, gas=100) for minute in (15, 30, 45))]
+
+    lifecycle, _ = hours_of(points, TOY, "FR", DAY.first_hour, DAY.end_hour, NOW)
+
+    assert lifecycle.quality[0] == 4
