@@ -42,13 +42,14 @@ class Fuel(StrEnum):
 class Status(StrEnum):
     """How far a factor was checked.
 
-    `CHECKED`: number and range were seen in a copy or a citation of the source. `RANGE_FROM_MEMORY`: the number was, its range is
-    quoted from memory. `FROM_MEMORY`: both are. `ASSUMED`: a convention or an assumption, which the source's text states.
+    `CHECKED`: number and range were seen in a copy or a citation of the source. `RANGE_UNCHECKED`: the number was, its range is still
+    to be held against the printed source. `UNCHECKED`: both are. `ASSUMED`: a convention or an assumption, which the source's text
+    states.
     """
 
     CHECKED = "checked"
-    RANGE_FROM_MEMORY = "range from memory"
-    FROM_MEMORY = "from memory"
+    RANGE_UNCHECKED = "range unchecked"
+    UNCHECKED = "unchecked"
     ASSUMED = "assumed"
 
 
@@ -103,12 +104,12 @@ class FactorTable:
 
 
 _IPCC = "IPCC AR5 WG3 (2014) Annex III, Table A.III.2, median and range"
-_IPCC_MEMORY = "IPCC AR5 WG3 (2014) Annex III, Table A.III.2, median; range from memory"
+_IPCC_UNCHECKED = "IPCC AR5 WG3 (2014) Annex III, Table A.III.2, median; range unchecked"
 _IPCC_ZERO = "IPCC AR5 WG3 (2014) Annex III, Table A.III.2: nothing is burnt"
 
 _UNECE = "UNECE (2021) Integrated Life-cycle Assessment of Electricity Sources, EU28 2020"
-_UNECE_RANGE = f"{_UNECE}; range from memory"
-_UNECE_MEMORY = f"{_UNECE}; from memory"
+_UNECE_RANGE = f"{_UNECE}; range unchecked"
+_UNECE_UNCHECKED = f"{_UNECE}; unchecked"
 
 _IPCC_LIFECYCLE = MappingProxyType(
     {
@@ -119,18 +120,18 @@ _IPCC_LIFECYCLE = MappingProxyType(
             650, 620, 890, "UK POST (2014) as cited by Electricity Maps; range of a public table, not IPCC's", 2014, Status.CHECKED
         ),
         Fuel.BIOMASS: Factor(230, 130, 420, _IPCC, 2014, Status.CHECKED),
-        Fuel.GEOTHERMAL: Factor(38, 6, 79, _IPCC_MEMORY, 2014, Status.RANGE_FROM_MEMORY),
+        Fuel.GEOTHERMAL: Factor(38, 6, 79, _IPCC_UNCHECKED, 2014, Status.RANGE_UNCHECKED),
         # 2200 is a reservoir in the tropics whose flooded forest gives off methane; one such study is enough for the range.
         Fuel.HYDRO: Factor(24, 1, 2200, _IPCC, 2014, Status.CHECKED),
         Fuel.SOLAR: Factor(
             45,
             18,
             180,
-            "IPCC AR5 WG3 (2014) Annex III as cited by Electricity Maps: between rooftop 41 and utility 48; range from memory",
+            "IPCC AR5 WG3 (2014) Annex III as cited by Electricity Maps: between rooftop 41 and utility 48; range unchecked",
             2014,
-            Status.RANGE_FROM_MEMORY,
+            Status.RANGE_UNCHECKED,
         ),
-        Fuel.WIND: Factor(11, 7, 56, _IPCC_MEMORY, 2014, Status.RANGE_FROM_MEMORY),
+        Fuel.WIND: Factor(11, 7, 56, _IPCC_UNCHECKED, 2014, Status.RANGE_UNCHECKED),
         Fuel.NUCLEAR: Factor(12, 3.7, 110, _IPCC, 2014, Status.CHECKED),
         Fuel.UNKNOWN: Factor(
             700,
@@ -145,8 +146,8 @@ _IPCC_LIFECYCLE = MappingProxyType(
 
 _IPCC_DIRECT = MappingProxyType(
     {
-        Fuel.COAL: Factor(760, 670, 870, _IPCC_MEMORY, 2014, Status.RANGE_FROM_MEMORY),
-        Fuel.GAS: Factor(370, 350, 490, _IPCC_MEMORY, 2014, Status.RANGE_FROM_MEMORY),
+        Fuel.COAL: Factor(760, 670, 870, _IPCC_UNCHECKED, 2014, Status.RANGE_UNCHECKED),
+        Fuel.GAS: Factor(370, 350, 490, _IPCC_UNCHECKED, 2014, Status.RANGE_UNCHECKED),
         # 406 is the lowest of the direct factors for oil in public use (RTE has 777), so it is also the lower end.
         Fuel.OIL: Factor(
             406,
@@ -171,15 +172,15 @@ _IPCC_DIRECT = MappingProxyType(
 _UNECE_LIFECYCLE = MappingProxyType(
     {
         Fuel.COAL: Factor(
-            1023, 912, 1095, f"{_UNECE_MEMORY} (1000 in a copy with two digits): hard coal without capture", 2021, Status.FROM_MEMORY
+            1023, 912, 1095, f"{_UNECE_UNCHECKED} (1000 in a copy with two digits): hard coal without capture", 2021, Status.UNCHECKED
         ),
         Fuel.GAS: Factor(
-            434, 403, 513, f"{_UNECE_MEMORY} (430 in a copy with two digits): combined cycle without capture", 2021, Status.FROM_MEMORY
+            434, 403, 513, f"{_UNECE_UNCHECKED} (430 in a copy with two digits): combined cycle without capture", 2021, Status.UNCHECKED
         ),
-        Fuel.HYDRO: Factor(10.7, 6.1, 147, f"{_UNECE_RANGE}: 360 MW plant", 2021, Status.RANGE_FROM_MEMORY),
-        Fuel.SOLAR: Factor(37, 8, 83, f"{_UNECE_RANGE}: polysilicon", 2021, Status.RANGE_FROM_MEMORY),
-        Fuel.WIND: Factor(12.62, 7.8, 23, f"{_UNECE_RANGE}: on and offshore by their European shares", 2021, Status.RANGE_FROM_MEMORY),
-        Fuel.NUCLEAR: Factor(5.13, 5.1, 6.4, _UNECE_RANGE, 2021, Status.RANGE_FROM_MEMORY),
+        Fuel.HYDRO: Factor(10.7, 6.1, 147, f"{_UNECE_RANGE}: 360 MW plant", 2021, Status.RANGE_UNCHECKED),
+        Fuel.SOLAR: Factor(37, 8, 83, f"{_UNECE_RANGE}: polysilicon", 2021, Status.RANGE_UNCHECKED),
+        Fuel.WIND: Factor(12.62, 7.8, 23, f"{_UNECE_RANGE}: on and offshore by their European shares", 2021, Status.RANGE_UNCHECKED),
+        Fuel.NUCLEAR: Factor(5.13, 5.1, 6.4, _UNECE_RANGE, 2021, Status.RANGE_UNCHECKED),
         # UNECE looked at none of these four: the IPCC table's own factors, with its own sources.
         Fuel.OIL: _IPCC_LIFECYCLE[Fuel.OIL],
         Fuel.BIOMASS: _IPCC_LIFECYCLE[Fuel.BIOMASS],

@@ -211,7 +211,7 @@ PROVIDER = Provider(
     settles_after=SETTLES_AFTER,
     longest_span=timedelta(days=1),
     requests_per_minute=30,
-    history_from=datetime(2018, 4, 10, tzinfo=UTC),  # from memory: older days have no file
+    history_from=datetime(2018, 4, 10, tzinfo=UTC),  # not checked against the source: older days have no file
     max_bytes=1024 * 1024,
     is_empty=no_file,
 )

@@ -396,6 +396,6 @@ PROVIDER = Provider(
     settles_after=SETTLES_AFTER,
     longest_span=LONGEST,
     requests_per_minute=120,  # 9,000 an hour and 5 a second are allowed
-    history_from=datetime(2018, 7, 1, tzinfo=UTC),  # from memory: the form had no fuels before
+    history_from=datetime(2018, 7, 1, tzinfo=UTC),  # not checked against the source: the form had no fuels before
     secrets=(Secret(setting="key", place="query", field="api_key"),),
 )

@@ -458,7 +458,7 @@ PROVIDER = Provider(
     settles_after=SETTLES_AFTER,
     longest_span=LONGEST,
     requests_per_minute=200,  # 400 are allowed; more are answered with a ban of ten minutes
-    history_from=datetime(2015, 1, 5, tzinfo=UTC),  # from memory: the platform's first day
+    history_from=datetime(2015, 1, 5, tzinfo=UTC),  # not checked against the source: the platform's first day
     secrets=(Secret(setting="key", place="query", field="securityToken"),),
     max_bytes=MAX_BYTES,
     is_empty=nothing_found,

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from service.settings import Settings
     from service.usecases import Gridgram
 
+FETCH_SECONDS = 300.0
+"""How long `fetch` asks the sources; it is asked to fill the store, not to answer at once."""
+
 app = typer.Typer(
     help="Carbon intensity of electricity by the hour, and the emissions of what used it.",
     epilog=(
@@ -272,13 +275,16 @@ def fetch(
         async def work(gridgram: Gridgram) -> SeriesAnswer:
             return (await gridgram.series(read_request(SeriesQuery, members, gridgram.now())))[0]
 
-        answer = _run(work)
+        answer = _run(work, upstream_seconds=FETCH_SECONDS)
         if is_json:
             _print_json({name: answer[name] for name in ("zone", "signal", "start", "end", "missing", "provenance")})
         else:
             from service.tables import print_provenance  # noqa: PLC0415
 
             print_provenance(answer)
+        untold = sum(source["hours"] for source in answer["provenance"] if source["quality"] in {"typical", "annual"})
+        if untold or answer["missing"]:
+            _fail(f"no source told of {untold or 'some'} of the hours; `gridgram check NAME` asks one source", Exit.NO_DATA)
 
 
 @app.command()
@@ -340,9 +346,9 @@ def _build(settings: Settings) -> Gridgram:
     return build_gridgram(settings)
 
 
-def _run(work: Any) -> Any:  # noqa: ANN401 - whatever the use case answers
+def _run(work: Any, **overrides: object) -> Any:  # noqa: ANN401 - whatever the use case answers
     async def main() -> Any:  # noqa: ANN401 - as above
-        settings = _settings()
+        settings = _settings(**overrides)
         _log_for_people()
         gridgram = _build(settings)
         try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import SettingsError as PydanticSettingsError
 
 from gridgram.errors import SettingsError
 
@@ -31,14 +32,21 @@ class ProviderSettings(BaseModel):
 
     @property
     def secrets(self) -> dict[str, str]:
-        """The secrets that are set, by name; a file is read now."""
-        found = {"username": self.username} if self.username else {}
+        """The secrets that are set, by name; a file is read now. Raises SettingsError for a file that holds no text."""
+        found = {"username": self.username or ""}
         for name, value, path in (("key", self.key, self.key_file), ("password", self.password, self.password_file)):
             if value is not None:
                 found[name] = value.get_secret_value()
             elif path is not None:
-                found[name] = path.read_text(encoding="utf-8").strip()
-        return found
+                found[name] = _read_secret(path)
+        return {name: secret for name, secret in found.items() if secret}
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the secret in {str(path)!r} cannot be read: {type(error).__name__}") from None
 
 
 class Settings(BaseSettings):
@@ -106,13 +114,22 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]  # checked by the model
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        if first["type"] == "extra_forbidden":
-            close = get_close_matches(name, Settings.model_fields, n=1) or list(Settings.model_fields)
-            raise SettingsError(f"{PREFIX}CONFIG names {config!r}, where {name!r} is no setting; try {', '.join(close)}") from error
-        raise SettingsError(f"{PREFIX}{name.upper()} is {first['input']!r}: {first['msg']}") from error
+        raise SettingsError(_complaint(error.errors(include_url=False)[0], config)) from None
+    except PydanticSettingsError as error:  # a list or table that is not JSON; its text names the field
+        raise SettingsError(f'{PREFIX}*: {error}; write it as JSON, such as ["rte"]') from None
     except ValueError as error:  # the TOML reader's own
         raise SettingsError(f"{PREFIX}CONFIG names {config!r}, which is not TOML: {error}") from error
     except OSError as error:
         raise SettingsError(f"{PREFIX}CONFIG names {config!r}, which cannot be read: {error.strerror}") from error
+
+
+def _complaint(fault: Any, config: str | None) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    """One line on one wrong setting. What was set is repeated only outside `providers`, where it may be a secret."""
+    place = [str(part) for part in fault["loc"]]
+    name = f"{PREFIX}{'__'.join(place).upper()}"
+    if fault["type"] == "extra_forbidden":
+        fields = (ProviderSettings if len(place) > 1 else Settings).model_fields
+        close = get_close_matches(place[-1], fields, n=1) or list(fields)
+        where = f"{PREFIX}CONFIG names {config!r}, where {'.'.join(place)!r}" if config else name
+        return f"{where} is no setting; try {', '.join(close)}"
+    return f"{name}: {fault['msg']}" if len(place) > 1 else f"{name} is {fault['input']!r}: {fault['msg']}"

@@ -178,7 +178,7 @@ class Gridgram:
             raise UnknownLocation(key, f"{key[:60]!r} is a location, not the key of a zone.", (place.zone.key,))
         offers = {signal.value: offer for signal in Signal if (offer := self.intensity.reference.offer(zone.key, signal))}
         held = [held for held in await self.intensity.held() if held.zone == zone.key]
-        answered = {*offers, *(entry.signal.value for entry in held)}
+        answered = {*self._signals(zone), *(entry.signal.value for entry in held)}
         signals: list[str] = [signal.value for signal in Signal if signal.value in answered]
         fetcher = self.intensity.fetcher
         chains = {signal.value: fetcher.candidates(zone.key, signal) for signal in Signal} if fetcher else {}
@@ -210,8 +210,8 @@ class Gridgram:
             provider_answer(FILE_INFO, "down" if self.intensity.store_is_away else "ok"),
         ]
         if fetcher := self.intensity.fetcher:
-            for provider in fetcher.providers.values():
-                answers.append(source_answer(provider, fetcher.engine.health_of(provider), fetcher.why_off(provider)))  # noqa: PERF401 - reads better
+            sources = fetcher.providers.values()
+            answers += [source_answer(source, fetcher.engine.health_of(source), fetcher.why_off(source)) for source in sources]
         return {"providers": answers}
 
     async def check_provider(self, name: str, zone: str | None) -> CheckAnswer:
@@ -268,7 +268,10 @@ class Gridgram:
         return NoData(zone.key, text, hours_missing=len(hours), missing=spans[:MAX_FAULTS])
 
     def _signals(self, zone: Zone) -> list[str]:
-        return [signal.value for signal in Signal if self.intensity.reference.offer(zone.key, signal)]
+        """The signals that the reference or a source that is asked can answer."""
+        fetcher = self.intensity.fetcher
+        told = {signal for signal in Signal if fetcher and fetcher.usable(zone.key, signal)}
+        return [signal.value for signal in Signal if signal in told or self.intensity.reference.offer(zone.key, signal)]
 
 
 def _write_emissions(place: Place | None, signal: Signal, job: Job, series: IntensitySeries) -> EmissionsAnswer:

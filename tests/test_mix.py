@@ -44,7 +44,7 @@ def test_every_fuel_has_a_factor_inside_its_range_with_its_source_and_year(table
         assert 0 <= factor.low <= factor.g_per_kwh <= factor.high
         assert factor.source
         assert 2014 <= factor.year <= 2024
-        assert ("from memory" in factor.source) == (factor.status in {Status.FROM_MEMORY, Status.RANGE_FROM_MEMORY})
+        assert ("unchecked" in factor.source) == (factor.status in {Status.UNCHECKED, Status.RANGE_UNCHECKED})
 
 
 @pytest.mark.parametrize("fuel", FUELS)
