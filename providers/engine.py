@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, quote_plus
 
 import structlog
 from aiohttp import encode_basic_auth
@@ -74,6 +75,7 @@ class Engine:
         self.health: dict[str, Health] = {}
         self._limits: dict[str, AsyncLimiter] = {}
         self._tokens: dict[str, tuple[str, float]] = {}
+        self._logging_in: dict[str, asyncio.Lock] = {}
         self._session: ClientSession | None = None
 
     def health_of(self, provider: Provider) -> Health:
@@ -143,20 +145,17 @@ class Engine:
             body: bytes | None = await policy(self._get, provider, request, deadline)
         if body is None:
             return None
-        try:
-            with _faults_of_ours(provider):
-                batch = await asyncio.to_thread(provider.parse, request, body)
-        except UpstreamError as error:
-            raise UpstreamError(self._redacted(provider, str(error))) from None
-        told = [PointFault(fault.where, self._redacted(provider, fault.detail)) for fault in batch.faults]
-        return replace(batch, faults=told)
+        echoed = [secret for secret in self._secrets_as_sent(provider) if secret in body]
+        return await asyncio.to_thread(_parsed, provider, request, body, echoed)
 
-    def _redacted(self, provider: Provider, text: str) -> str:
-        """A text without the secrets of its source: some sources echo them."""
-        token = self._tokens.get(provider.login.url) if provider.login else None
-        for secret in (*self.options.get(provider.info.name, Options()).secrets.values(), *(token or ())[:1]):
-            text = text.replace(secret, "***")
-        return text
+    def _secrets_as_sent(self, provider: Provider) -> set[bytes]:
+        """The secrets of a source, plain and as a URL writes them. A user's name is none."""
+        held_here = self.options.get(provider.info.name, Options()).secrets
+        secrets = [secret for setting, secret in held_here.items() if setting != "username"]
+        if provider.login is not None and (held := self._tokens.get(provider.login.url)):
+            secrets.append(held[0])
+        forms = (form for secret in secrets for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret)))
+        return {form.encode() for form in forms if form}
 
     async def _get(self, provider: Provider, request: Request, deadline: float) -> bytes | None:
         name = provider.info.name
@@ -179,16 +178,19 @@ class Engine:
 
     async def _token(self, provider: Provider, login: Login, request: Request, deadline: float) -> str:
         """The token of a source that wants a login, asked for anew when it has run out."""
-        held = self._tokens.get(login.url)
-        if held is not None and held[1] > time.monotonic():
+        async with self._logging_in.setdefault(login.url, asyncio.Lock()):  # several requests need one token
+            held = self._tokens.get(login.url)
+            if held is None or held[1] <= time.monotonic():
+                held = self._tokens[login.url] = await self._log_in(provider, login, request, deadline)
             return held[0]
+
+    async def _log_in(self, provider: Provider, login: Login, request: Request, deadline: float) -> tuple[str, float]:
+        """A new token, and until when it is used."""
         user, password = (self.options[provider.info.name].secrets[setting] for setting in login.settings)
         basic = ("Authorization", encode_basic_auth(user, password))
         asking = Request(login.url, request.zone, request.interval, headers=(basic,), part="login")
         body = await self._send(replace(provider, secrets=()), asking, {}, deadline)
-        token = login.read_token(body or b"")
-        self._tokens[login.url] = token, time.monotonic() + login.lasts.total_seconds()
-        return token
+        return login.read_token(body or b""), time.monotonic() + login.lasts.total_seconds()
 
     async def _send(self, provider: Provider, request: Request, secrets: Mapping[str, str], deadline: float) -> bytes | None:
         base_url = self.options.get(provider.info.name, Options()).base_url
@@ -219,6 +221,32 @@ def _faults_of_ours(provider: Provider) -> Iterator[None]:
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         log.exception("provider.failed", provider=provider.info.name)
         raise UpstreamError(f"An answer of {provider.info.name} could not be read ({type(error).__name__}).") from error
+
+
+def _parsed(provider: Provider, request: Request, body: bytes, echoed: Sequence[bytes]) -> Batch:
+    """Read an answer. Where it echoes secrets, what is told of its faults is told of the answer without them; its numbers stay its own."""
+    if not echoed:
+        with _faults_of_ours(provider):
+            return provider.parse(request, body)
+    harmless = body
+    for secret in echoed:
+        harmless = harmless.replace(secret, b"***")
+    told: Sequence[PointFault] | None = None
+    unreadable = UpstreamError(f"An answer of {provider.info.name} could not be read.")
+    try:
+        told = provider.parse(request, harmless).faults
+    except UpstreamError as error:
+        unreadable = error
+    except Exception:  # noqa: BLE001, S110 - the answer itself is read below; this was only for what to tell of it
+        pass
+    try:
+        batch = provider.parse(request, body)
+    except Exception:  # noqa: BLE001 - whatever it says may quote the secret
+        raise unreadable from None
+    if told is None:
+        hidden = PointFault("the answer", f"{len(batch.faults)} rows could not be read; it echoes a secret, so they are not quoted")
+        told = [hidden] if batch.faults else ()
+    return replace(batch, faults=told)
 
 
 def _hours(  # noqa: PLR0913, PLR0917 - what came, and what it is of

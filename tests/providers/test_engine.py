@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 import orjson
 import pytest
@@ -27,7 +28,7 @@ from providers.reading import read_json, spans
 from tests.providers.tape import running_tape
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from tests.providers.tape import Tape
 
@@ -360,14 +361,29 @@ async def test_a_token_is_fetched_once_and_sent_with_every_request(tape: Tape) -
     assert {request.headers["Authorization"] for request in list(tape.seen)[1:]} == {"Bearer t-1"}
 
 
-async def test_what_a_source_echoes_of_a_secret_is_struck_out(engine: Engine, tape: Tape) -> None:
-    tape.answers["/mix"] = f'{{"request": "api_key={CANARY}", broken'.encode()
+@pytest.mark.parametrize("secret", [CANARY, "ab+cd/ef=gh", "0b6ff8a1-a-key-that-is-longer-than-what-an-error-quotes-of-an-answer-5d1c"])
+@pytest.mark.parametrize("written", [str, quote_plus, quote], ids=["plain", "as a form writes it", "as a path writes it"])
+async def test_what_a_source_echoes_of_a_secret_is_struck_out(tape: Tape, secret: str, written: Callable[[str], str]) -> None:
+    engine = Engine({"toy": Options({"key": secret}, tape.address)}, lambda: NOW)
+    tape.answers["/mix"] = f'{{"api_key": "{written(secret)}", broken'.encode()
 
     with pytest.raises(UpstreamError) as caught:
         await engine.fetch(TOY, FR, DAY, SOON)
+    await engine.close()
 
-    assert CANARY not in f"{caught.value!s}{caught.value!r}{engine.health_of(TOY)!r}"
+    told = f"{caught.value!s}{caught.value!r}{engine.health_of(TOY)!r}"
+    assert not [form for form in (secret[:12], written(secret)[:12]) if form in told]
     assert "***" in str(caught.value)
+
+
+async def test_several_requests_that_need_a_token_log_in_once(tape: Tape) -> None:
+    engine = Engine({"toy": Options({"username": "ada", "password": CANARY}, tape.address)}, lambda: NOW)
+    tape.answers["/login"] = b'{"token": "t-1"}'
+
+    await engine.fetch(logged_in("token"), FR, Interval(DAY.start, DAY.start + timedelta(days=6)), 5)
+    await engine.close()
+
+    assert [request.path for request in tape.seen].count("/login") == 1
 
 
 async def test_a_mistake_in_a_sources_own_code_is_an_error_of_that_source(engine: Engine) -> None:
@@ -430,3 +446,14 @@ def test_an_hour_whose_parts_tell_of_different_fuels_is_estimated() -> None:
     lifecycle, _ = hours_of(points, TOY, "FR", DAY.first_hour, DAY.end_hour, NOW)
 
     assert lifecycle.quality[0] == 4
+
+
+async def test_a_secret_that_looks_like_a_number_of_the_answer_changes_no_number(tape: Tape) -> None:
+    engine = Engine({"toy": Options({"key": "100"}, tape.address)}, lambda: NOW)
+    tape.answers["/mix"] = orjson.dumps([*day(), {"start": "of 100"}])
+
+    fetched = await engine.fetch(TOY, FR, DAY, 5)
+    await engine.close()
+
+    assert fetched.series[0].g_per_kwh[0] == pytest.approx((490 + 12) / 2)
+    assert [fault.detail for fault in fetched.faults] == ["1 rows could not be read; it echoes a secret, so they are not quoted"]
