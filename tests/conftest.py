@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.running import running_service
 
@@ -12,6 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.running import RunningService
+
+
+# The same examples every time where CI decides; new ones at every other run. How long one takes depends on who else is at work.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "search")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
