@@ -106,7 +106,9 @@ def pause_seconds(retry_after: str | None, now: datetime) -> float | None:
             until = parsedate_to_datetime(retry_after)
         except ValueError:
             return None
-        seconds = (until.astimezone(UTC) - now).total_seconds()
+        if until.tzinfo is None:  # "-0000", which is UTC without saying where it was written
+            until = until.replace(tzinfo=UTC)
+        seconds = (until - now).total_seconds()
     return seconds if 0 < seconds < float("inf") else None
 
 

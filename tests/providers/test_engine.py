@@ -20,6 +20,7 @@ from gridgram.quality import Quality, Scope, Signal
 from gridgram.zones import Zones
 from providers import engine as engine_module
 from providers.base import Batch, Login, MixPoint, PointFault, Provider, ProviderInfo, Request, Secret
+from providers.client import pause_seconds
 from providers.engine import Engine, Options
 from providers.errors import AnswerTooLarge, KeyRefused, NotThere, RateLimited, RequestRefused, TooSlow, Unreachable, UpstreamFault
 from providers.health import FAILURES_TO_OPEN, Health
@@ -266,6 +267,10 @@ async def test_a_429_is_obeyed_for_as_long_as_it_says_up_to_an_hour(
     health, now = engine.health_of(TOY), time.monotonic()
     assert not health.is_admitted(now + paused_seconds - 30)
     assert health.is_admitted(now + paused_seconds + 1)
+
+
+def test_a_retry_after_date_without_a_zone_is_utc() -> None:
+    assert pause_seconds("Tue, 12 Mar 2024 00:02:00 -0000", NOW) == 120
 
 
 async def test_a_refused_key_is_shown_once_in_a_quarter_of_an_hour(engine: Engine, tape: Tape) -> None:
