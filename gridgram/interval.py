@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
+MICROSECONDS_PER_MINUTE = 60_000_000
+HOURS_PER_DAY = 24
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Nothing older is accepted: no source reaches back further, and such a stamp is a slip far more often than a wish."""
@@ -145,7 +147,7 @@ def format_hour(hour: int) -> str:
 
 def format_hours(hours: Sequence[int]) -> list[str]:
     """Write the starts of many hours as RFC 3339 with `Z`; quicker than `format_hour` on each, since days are shared."""
-    return [f"{_format_day(hour // 24)}{_CLOCK[hour % 24]}" for hour in hours]
+    return [f"{_format_day(hour // HOURS_PER_DAY)}{_CLOCK[hour % HOURS_PER_DAY]}" for hour in hours]
 
 
 @lru_cache(maxsize=1_024)
@@ -153,7 +155,7 @@ def _format_day(day: int) -> str:
     return (EPOCH + timedelta(days=day)).date().isoformat()
 
 
-_CLOCK = tuple(f"T{hour:02d}:00:00Z" for hour in range(24))
+_CLOCK = tuple(f"T{hour:02d}:00:00Z" for hour in range(HOURS_PER_DAY))
 
 
 @dataclass(frozen=True, slots=True)

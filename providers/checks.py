@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gridgram.fuels import Fuel
-from gridgram.interval import EARLIEST, format_time, from_microseconds, to_microseconds
+from gridgram.interval import EARLIEST, MICROSECONDS_PER_MINUTE, format_time, from_microseconds, to_microseconds
 from gridgram.quality import QUALITY_CODES, Quality
 from providers.base import IntensityPoint, MixPoint, PointFault
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-MICROSECONDS_PER_MINUTE = 60_000_000
 MAX_TOTAL_MW = 3_000_000.0
 """Twice what all of China generates at once."""
 MIN_TOTAL_MW = 1.0

@@ -7,26 +7,30 @@ averaged by fuel before it becomes an intensity, so that a windy quarter weighs 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gridgram.fuels import IPCC_2014, Fuel
-from gridgram.interval import MICROSECONDS_PER_HOUR
+from gridgram.interval import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_MINUTE
 from gridgram.mix import intensities_of_mix
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
 from gridgram.series import IntensitySeries, Source
 from providers.base import IntensityPoint, MixPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
+
+    from numpy.typing import NDArray
 
     from gridgram.fuels import FactorTable
     from providers.base import Provider
 
+    Numbers = Mapping[str, NDArray[np.float64]]
+
 MINUTES_PER_HOUR = 60
-MICROSECONDS_PER_MINUTE = MICROSECONDS_PER_HOUR // MINUTES_PER_HOUR
 MIX_SIGNALS = (Signal.LIFECYCLE, Signal.DIRECT)
 _FUELS = tuple(Fuel)
 
@@ -43,25 +47,46 @@ def hours_of(  # noqa: PLR0913, PLR0917 - the points, whose they are, the span, 
     table: FactorTable = IPCC_2014,
 ) -> list[IntensitySeries]:
     """The hours [first_hour, end_hour) by signal, as far as the points make whole hours; a signal without any is left out."""
-    mixes: defaultdict[int, list[MixPoint]] = defaultdict(list)
-    numbers: dict[Signal, defaultdict[int, list[IntensityPoint]]] = {}
+    mixes: defaultdict[int, list[Point]] = defaultdict(list)
+    numbers: dict[Signal, defaultdict[int, list[Point]]] = {}
     for point in points:
         hour = point.start // MICROSECONDS_PER_HOUR
         if isinstance(point, MixPoint):
             mixes[hour].append(point)
         else:
             numbers.setdefault(point.signal, defaultdict(list))[hour].append(point)
-    span = range(first_hour, end_hour)
+    target = _Target(provider, zone, range(first_hour, end_hour), fetched_at)
     told = provider.info.signals
     found = [
-        *(_from_mix(_whole(mixes, span), provider, zone, span, signal, fetched_at, table) for signal in MIX_SIGNALS if signal in told),
-        *(
-            _from_numbers(_whole(by_hour, span), provider, zone, span, signal, fetched_at)
-            for signal, by_hour in numbers.items()
-            if signal in told
-        ),
+        *_from_mixes(_whole(mixes, target.span), target, [signal for signal in MIX_SIGNALS if signal in told], table),
+        *(_from_numbers(_whole(by_hour, target.span), target, signal) for signal, by_hour in numbers.items() if signal in told),
     ]
     return [series for series in found if series.quality.any()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What hours are made for: of whom, of which zone, over which hours, and when they were fetched."""
+
+    provider: Provider
+    zone: str
+    span: range
+    fetched_at: datetime
+
+    def series(self, whole: Mapping[int, Sequence[Point]], signal: Signal, numbers: Numbers, detail: str) -> IntensitySeries:
+        """Lay the numbers of the whole hours, in their order, on the span; the other hours are missing."""
+        columns = {name: np.full(len(self.span), np.nan) for name in numbers}
+        quality = np.zeros(len(self.span), np.uint8)
+        if whole:
+            places = np.array(list(whole), np.int64) - self.span.start
+            for name, column in numbers.items():
+                columns[name][places] = column
+            quality[places] = [_quality_code(parts) for parts in whole.values()]
+            quality[np.isnan(columns["g_per_kwh"])] = MISSING_CODE
+        info = self.provider.info
+        source = Source(info.name, signal, info.scope[0], info.licence, info.attribution, self.fetched_at, detail)
+        origin = np.zeros(len(self.span), np.uint8)
+        return IntensitySeries(self.zone, signal, self.span.start, **columns, quality=quality, source=origin, sources=(source,))
 
 
 def _whole(by_hour: Mapping[int, Sequence[Point]], span: range) -> dict[int, Sequence[Point]]:
@@ -93,62 +118,28 @@ def _quality_code(parts: Sequence[Point]) -> int:
     return worst if len(fuels) <= 1 else max(worst, QUALITY_CODES[Quality.ESTIMATED])
 
 
-def _from_mix(  # noqa: PLR0913, PLR0917 - each is one part of a series
-    whole: Mapping[int, Sequence[Point]],
-    provider: Provider,
-    zone: str,
-    span: range,
-    signal: Signal,
-    fetched_at: datetime,
-    table: FactorTable,
-) -> IntensitySeries:
-    hours = sorted(whole)
-    mw = np.full((len(hours), len(_FUELS)), np.nan)
-    for row, hour in enumerate(hours):
-        parts = [part for part in whole[hour] if isinstance(part, MixPoint)]
+def _from_mixes(
+    whole: Mapping[int, Sequence[Point]], target: _Target, signals: Sequence[Signal], table: FactorTable
+) -> Iterator[IntensitySeries]:
+    """The hours of mixes, once for each signal; the fuels are averaged once."""
+    mw = np.full((len(whole), len(_FUELS)), np.nan)
+    for row, parts in enumerate(whole.values()):
+        mixes = [part for part in parts if isinstance(part, MixPoint)]
         for column, fuel in enumerate(_FUELS):
-            reported = [(max(part.mw[fuel], 0.0) * part.minutes, part.minutes) for part in parts if fuel in part.mw]
+            reported = [(max(mix.mw[fuel], 0.0) * mix.minutes, mix.minutes) for mix in mixes if fuel in mix.mw]
             if reported:  # a part that does not report the fuel says nothing about it, least of all 0
                 mw[row, column] = sum(energy for energy, _ in reported) / sum(minutes for _, minutes in reported)
-    found = intensities_of_mix(mw, _FUELS, table, signal)
-    detail = f"Generation by fuel x {table.name} factors."
-    return _series(hours, found.g_per_kwh, found.low, found.high, whole, provider, zone, span, signal, fetched_at, detail)
+    for signal in signals:
+        found = intensities_of_mix(mw, _FUELS, table, signal)
+        numbers = {"g_per_kwh": found.g_per_kwh, "low": found.low, "high": found.high}
+        yield target.series(whole, signal, numbers, f"Generation by fuel x {table.name} factors.")
 
 
-def _from_numbers(  # noqa: PLR0913, PLR0917 - as above
-    whole: Mapping[int, Sequence[Point]], provider: Provider, zone: str, span: range, signal: Signal, fetched_at: datetime
-) -> IntensitySeries:
-    hours = sorted(whole)
-    g_per_kwh = np.array([_mean([part for part in whole[hour] if isinstance(part, IntensityPoint)]) for hour in hours])
-    detail = "The source's own intensity, which comes without a band."
-    return _series(hours, g_per_kwh, g_per_kwh, g_per_kwh, whole, provider, zone, span, signal, fetched_at, detail)
+def _from_numbers(whole: Mapping[int, Sequence[Point]], target: _Target, signal: Signal) -> IntensitySeries:
+    g_per_kwh = np.array([_mean([part for part in parts if isinstance(part, IntensityPoint)]) for parts in whole.values()])
+    numbers = {"g_per_kwh": g_per_kwh, "low": g_per_kwh, "high": g_per_kwh}
+    return target.series(whole, signal, numbers, "The source's own intensity, which comes without a band.")
 
 
 def _mean(parts: Sequence[IntensityPoint]) -> float:
     return sum(part.g_per_kwh * part.minutes for part in parts) / sum(part.minutes for part in parts)
-
-
-def _series(  # noqa: PLR0913, PLR0917 - as above
-    hours: Sequence[int],
-    g_per_kwh: np.ndarray[tuple[int], np.dtype[np.float64]],
-    low: np.ndarray[tuple[int], np.dtype[np.float64]],
-    high: np.ndarray[tuple[int], np.dtype[np.float64]],
-    whole: Mapping[int, Sequence[Point]],
-    provider: Provider,
-    zone: str,
-    span: range,
-    signal: Signal,
-    fetched_at: datetime,
-    detail: str,
-) -> IntensitySeries:
-    columns = {name: np.full(len(span), np.nan) for name in ("g_per_kwh", "low", "high")}
-    quality = np.zeros(len(span), np.uint8)
-    places = np.array(hours, np.int64) - span.start
-    if len(places):
-        for name, numbers in (("g_per_kwh", g_per_kwh), ("low", low), ("high", high)):
-            columns[name][places] = numbers
-        quality[places] = [_quality_code(whole[hour]) for hour in hours]
-        quality[np.isnan(columns["g_per_kwh"])] = MISSING_CODE
-    info = provider.info
-    source = Source(info.name, signal, info.scope[0], info.licence, info.attribution, fetched_at, detail)
-    return IntensitySeries(zone, signal, span.start, **columns, quality=quality, source=np.zeros(len(span), np.uint8), sources=(source,))

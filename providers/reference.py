@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from gridgram.interval import HOURS_PER_DAY
 from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
 from gridgram.series import IntensitySeries, Source, missing_series
 from providers.base import ProviderInfo
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from gridgram.zones import Zones
 
-HOURS_PER_DAY = 24
 MONTHS_PER_YEAR = 12
 EPOCH_YEAR = 1970
 CEILING_G_PER_KWH = 1100.0

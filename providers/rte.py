@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
-from gridgram.interval import MICROSECONDS_PER_HOUR, Interval, hour_of, hour_start, parse_time, to_microseconds
+from gridgram.interval import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_MINUTE, Interval, hour_of, hour_start, parse_time, to_microseconds
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request
 from providers.reading import beginning, number, read_json, spans
@@ -45,7 +45,7 @@ RECENT_SPAN = timedelta(days=28)
 """The real-time set always holds the month before this one."""
 LONGEST_SPAN = timedelta(days=92)
 QUARTER_MINUTES, HALF_HOUR_MINUTES = 15, 30
-QUARTER = QUARTER_MINUTES * 60_000_000
+QUARTER = QUARTER_MINUTES * MICROSECONDS_PER_MINUTE
 """[microseconds]"""
 
 
@@ -77,7 +77,7 @@ def parse(request: Request, body: bytes) -> Batch:
     following: list[Request] = []
     if request.part == CONSOLIDATED:
         # An hour that is only begun is the other data set's too: the two have steps of their own.
-        reached = (max(mixes) + HALF_HOUR_MINUTES * 60_000_000) // MICROSECONDS_PER_HOUR if mixes else first
+        reached = (max(mixes) + HALF_HOUR_MINUTES * MICROSECONDS_PER_MINUTE) // MICROSECONDS_PER_HOUR if mixes else first
         if reached < end:
             end = max(reached, first)
             following = [_ask(RECENT, request.zone, Interval(hour_start(end), request.interval.end))]

@@ -18,7 +18,7 @@ import numpy as np
 import structlog
 
 from gridgram.errors import UpstreamError
-from gridgram.interval import Interval, hour_of, hour_start
+from gridgram.interval import HOURS_PER_DAY, Interval, hour_of, hour_start
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality
 from providers.chain import Candidate, candidates
 
@@ -39,7 +39,6 @@ log = structlog.get_logger()
 
 Key = TypeVar("Key")
 
-HOURS_PER_DAY: Final = 24
 RECENT_DAYS: Final = 2
 UNANSWERED_SECONDS: Final = 60.0
 """How soon a source that did not answer is asked for a day again: it being away says nothing about what it has."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gridgram.emissions import account, account_flat, flat_hours_worse_than, given_series, hour_columns, hours_worse_than
 from gridgram.errors import Fault, InvalidInput, NoData, UnknownLocation
-from gridgram.interval import MICROSECONDS_PER_HOUR, Interval, format_hour, hour_of, hour_start, months_between
+from gridgram.interval import HOURS_PER_DAY, MICROSECONDS_PER_HOUR, Interval, format_hour, hour_of, hour_start, months_between
 from gridgram.quality import QUALITIES, QUALITY_CODES, Quality, Scope, Signal
 from gridgram.series import FILE_PROVIDER
 from gridgram.zones import ZoneKind
@@ -67,7 +67,6 @@ FILE_INFO = ProviderInfo(
     url="/docs",
     detail="Hours that were put into the store with `gridgram import`; they outrank every other source.",
 )
-HOURS_PER_DAY = 24
 CHECK_SECONDS = 60.0
 LATEST_HOURS = 24
 """How far back the newest known hour is looked for; before that it says nothing about now."""
@@ -174,7 +173,7 @@ class Gridgram:
         """One zone and what its signals are answered from. Raises UnknownLocation for a key that is no zone's."""
         zone = self.zones.get(key.upper()) if key.isascii() else None
         if zone is None:
-            place = self.locator.resolve(key)
+            place = await self._place(key)
             raise UnknownLocation(key, f"{key[:60]!r} is a location, not the key of a zone.", (place.zone.key,))
         offers = {signal.value: offer for signal in Signal if (offer := self.intensity.reference.offer(zone.key, signal))}
         held = [held for held in await self.intensity.held() if held.zone == zone.key]
@@ -228,9 +227,8 @@ class Gridgram:
             raise InvalidInput([Fault("name", f"{name} is off: {reason}")])
         end = hour_of(self.now() - provider.lag) // HOURS_PER_DAY * HOURS_PER_DAY
         interval = Interval(hour_start(end - HOURS_PER_DAY), hour_start(end))
-        return check_answer(
-            provider, self.zones[key], interval, await fetcher.engine.fetch(provider, self.zones[key], interval, CHECK_SECONDS)
-        )
+        fetched = await fetcher.engine.fetch(provider, self.zones[key], interval, CHECK_SECONDS)
+        return check_answer(provider, self.zones[key], interval, fetched)
 
     async def _place(self, location: str) -> Place:
         """Resolve a location; a point in a thread, since the first one loads the shapes."""

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridgram.errors import UnknownLocation
-from gridgram.interval import EARLIEST, HORIZON, check_range, format_time, from_microseconds, parse_time, to_microseconds
+from gridgram.interval import (
+    EARLIEST,
+    HORIZON,
+    MICROSECONDS_PER_MINUTE,
+    check_range,
+    format_time,
+    from_microseconds,
+    parse_time,
+    to_microseconds,
+)
 from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
 from service.importing.arrow import distinct, floats, instants, is_empty, text_of
 from service.importing.faults import refused, shown
@@ -38,7 +47,6 @@ UNSTATED_SCOPE: Final = SCOPES.index(Scope.UNSTATED)
 IMPORTED_QUALITIES: Final = (Quality.MEASURED, Quality.PRELIMINARY, Quality.ESTIMATED, Quality.FORECAST)
 """What a file may claim. Given numbers belong to a request; typical and annual hours are what Gridgram falls back to by itself."""
 
-_MICROSECONDS_PER_MINUTE: Final = 60_000_000
 _ESTIMATED: Final = {"true": Quality.ESTIMATED, "false": Quality.MEASURED}
 
 
@@ -89,7 +97,7 @@ class CellReader:
             scope = np.where(scope == UNSTATED_SCOPE, SCOPES.index(self._layout.scope), scope).astype(np.uint8)
         named = {str(signal): code for code, signal in enumerate(SIGNALS)}
         signals = self._codes(block, "signal", named, named[Signal.LIFECYCLE], good)
-        minute = (np.where(good, microseconds, 0) // _MICROSECONDS_PER_MINUTE).astype(np.int32)
+        minute = (np.where(good, microseconds, 0) // MICROSECONDS_PER_MINUTE).astype(np.int32)
         for signal, column in self._layout.numbers:
             whole = good.copy()
             numbers = self._numbers(block, column, whole)
