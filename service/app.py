@@ -16,7 +16,7 @@ from providers.reference import Reference
 from providers.registry import load_providers
 from service.fetching import Fetcher
 from service.guard import guard
-from service.handlers import CONTRACT, GRIDGRAM
+from service.http import CONTRACT, GRIDGRAM
 from service.intensity import Intensity
 from service.openapi import openapi_yaml
 from service.operations import OPERATIONS

@@ -15,7 +15,7 @@ from aiohttp import web
 from gridgram.errors import GridgramError
 from service.body import BodyTooLarge, UnreadableBody, check_media_type, off_the_loop, parse_json, read_pieces, read_query
 from service.guard import HEADERS, REQUEST_ID
-from service.handlers import GRIDGRAM
+from service.http import GRIDGRAM
 from service.limits import MAX_BATCH_BYTES, MAX_BATCH_LINES, MAX_LINE_BYTES
 from service.problems import problem_document, problem_of
 from service.requests import NoQuery, read_request

@@ -6,26 +6,31 @@ are not held at the quality asked for; 4 the store, the settings or the output c
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import json
-import logging
-import sys
-from contextlib import contextmanager, nullcontext
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 import typer
 
-from gridgram.errors import Fault, GridgramError, InputError, InvalidInput, NoData, UnknownLocation
+from gridgram.errors import Fault, InvalidInput
+from service.command import (
+    Exit,
+    Json,
+    LocationArgument,
+    SignalChoice,
+    SignalOption,
+    build,
+    errors,
+    fail,
+    log_json_lines,
+    print_json,
+    read_request_file,
+    run,
+    settings_of_command,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from service.answers import EmissionsAnswer, SeriesAnswer
-    from service.settings import Settings
     from service.usecases import Gridgram
 
 FETCH_SECONDS = 300.0
@@ -43,23 +48,6 @@ app = typer.Typer(
 )
 
 
-class Exit(IntEnum):
-    """What the exit code says."""
-
-    SOME_ROWS_FAILED = 1
-    WRONG_INPUT = 2
-    NO_DATA = 3
-    UNUSABLE = 4
-
-
-class SignalChoice(StrEnum):
-    """`--signal`."""
-
-    LIFECYCLE = "lifecycle"
-    DIRECT = "direct"
-    MARGINAL = "marginal"
-
-
 class ScopeChoice(StrEnum):
     """`--scope`."""
 
@@ -75,11 +63,6 @@ class FormatChoice(StrEnum):
     PARQUET = "parquet"
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, as the HTTP API answers.")]
-LocationArgument = Annotated[str, typer.Argument(help="FR, US-CA, aws:eu-west-3, geo:48.85,2.35 ...")]
-SignalOption = Annotated[SignalChoice, typer.Option(help="What the intensity counts.")]
-
-
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1.")] = None,
@@ -89,19 +72,19 @@ def serve(
     import uvloop  # noqa: PLC0415 - only this command needs it
 
     from service.app import build_app  # noqa: PLC0415 - aiohttp is loaded only to serve
-    from service.server import serve as run  # noqa: PLC0415
+    from service.server import serve as serve_app  # noqa: PLC0415
 
-    with _errors(is_json=False):
-        settings = _settings(host=host, port=port)
-        _log_json(settings)
+    with errors(is_json=False):
+        settings = settings_of_command(host=host, port=port)
+        log_json_lines(settings)
 
         async def main() -> None:
-            await run(build_app(_build(settings)), settings)
+            await serve_app(build_app(build(settings)), settings)
 
         try:
             uvloop.run(main())
         except OSError as error:
-            _fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", Exit.UNUSABLE)
+            fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", Exit.UNUSABLE)
 
 
 @app.command()
@@ -124,10 +107,10 @@ def emissions(
     is_json: Json = False,
 ) -> None:
     """Turn one job's energy into emissions. Needs no running service."""
-    with _errors(is_json=is_json):
+    with errors(is_json=is_json):
         if file is not None:
             _refuse_flags_beside_file(context)
-            members = _read_request(file)
+            members = read_request_file(file)
         else:
             energy = _energy(start=start, end=end, total_kwh=total_kwh, kwh=kwh, power_w=power_w, step=step)
             members = {"energy": energy, "pue": pue, "signal": signal.value, "min_quality": min_quality}
@@ -138,9 +121,9 @@ def emissions(
         async def work(gridgram: Gridgram) -> EmissionsAnswer:
             return await gridgram.emissions(gridgram.read_job(members))
 
-        answer = _run(work)
+        answer = run(work)
         if is_json:
-            _print_json(answer)
+            print_json(answer)
         else:
             from service.tables import print_emissions  # noqa: PLC0415 - rich is loaded only to print
 
@@ -158,7 +141,7 @@ def intensity(
 ) -> None:
     """Print the hourly intensity of a place."""
     chosen = output_format or (FormatChoice.JSON if is_json else None)
-    with _errors(is_json=is_json):
+    with errors(is_json=is_json):
         if is_json and chosen is not FormatChoice.JSON:
             raise InvalidInput([Fault("--format", "--json asks for another format; leave one of the two out")])
         from service.formats import write_series  # noqa: PLC0415
@@ -170,7 +153,7 @@ def intensity(
             answer, series = await gridgram.series(read_request(SeriesQuery, members, gridgram.now()))
             return answer, write_series(answer, series, chosen.value) if chosen else b""
 
-        answer, written = _run(work)
+        answer, written = run(work)
         if chosen:
             typer.echo(written, nl=chosen is FormatChoice.JSON)
         else:
@@ -186,14 +169,14 @@ def zones(
     is_json: Json = False,
 ) -> None:
     """List the zones, or tell what one of them is answered from."""
-    with _errors(is_json=is_json):
+    with errors(is_json=is_json):
 
         async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - one answer or the other
             return gridgram.all_zones() if key is None else await gridgram.zone(key)
 
-        answer = _run(work)
+        answer = run(work)
         if is_json:
-            _print_json(answer)
+            print_json(answer)
         else:
             from service.tables import print_zone, print_zones  # noqa: PLC0415
 
@@ -203,15 +186,15 @@ def zones(
 @app.command()
 def locate(location: LocationArgument, is_json: Json = False) -> None:
     """Tell which zone answers for a location."""
-    with _errors(is_json=is_json):
+    with errors(is_json=is_json):
         from service.requests import LocationQuery, read_request  # noqa: PLC0415
 
         async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - a JSON answer
             return await gridgram.locate(read_request(LocationQuery, {"location": location}, gridgram.now()))
 
-        answer = _run(work)
+        answer = run(work)
         if is_json:
-            _print_json(answer)
+            print_json(answer)
         else:
             from service.tables import print_place  # noqa: PLC0415
 
@@ -230,7 +213,7 @@ def import_hours(
     """Put a user's own hours into the store, where they outrank all other sources."""
     from service.importing.run import import_file  # noqa: PLC0415
 
-    with _errors(is_json=is_json):
+    with errors(is_json=is_json):
         names = _column_names(columns)
 
         async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - an ImportReport
@@ -247,11 +230,11 @@ def import_hours(
 
         from gridgram.quality import Scope  # noqa: PLC0415
 
-        report = _run(work)
+        report = run(work)
         from service.tables import import_report, print_import  # noqa: PLC0415
 
         if is_json:
-            _print_json(import_report(report))
+            print_json(import_report(report))
         else:
             print_import(report)
     if report.fault_count:
@@ -267,7 +250,7 @@ def fetch(
     is_json: Json = False,
 ) -> None:
     """Fill the store ahead: ask the sources for a span, and tell what is held of it then."""
-    with _errors(is_json=is_json):
+    with errors(is_json=is_json):
         from service.requests import SeriesQuery, read_request  # noqa: PLC0415
 
         members = {"location": zone, "start": start, "end": end, "signal": signal.value}
@@ -275,29 +258,29 @@ def fetch(
         async def work(gridgram: Gridgram) -> SeriesAnswer:
             return (await gridgram.series(read_request(SeriesQuery, members, gridgram.now())))[0]
 
-        answer = _run(work, upstream_seconds=FETCH_SECONDS)
+        answer = run(work, upstream_seconds=FETCH_SECONDS)
         if is_json:
-            _print_json({name: answer[name] for name in ("zone", "signal", "start", "end", "missing", "provenance")})
+            print_json({name: answer[name] for name in ("zone", "signal", "start", "end", "missing", "provenance")})
         else:
             from service.tables import print_provenance  # noqa: PLC0415
 
             print_provenance(answer)
         untold = sum(source["hours"] for source in answer["provenance"] if source["quality"] in {"typical", "annual"})
         if untold or answer["missing"]:
-            _fail(f"no source told of {untold or 'some'} of the hours; `gridgram check NAME` asks one source", Exit.NO_DATA)
+            fail(f"no source told of {untold or 'some'} of the hours; `gridgram check NAME` asks one source", Exit.NO_DATA)
 
 
 @app.command()
 def providers(is_json: Json = False) -> None:
     """List the sources of hours: what they offer, whether they are asked, and why not."""
-    with _errors(is_json=is_json):
+    with errors(is_json=is_json):
 
         async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - a JSON answer
             return await gridgram.providers()
 
-        answer = _run(work)
+        answer = run(work)
         if is_json:
-            _print_json(answer)
+            print_json(answer)
         else:
             from service.tables import print_providers  # noqa: PLC0415
 
@@ -311,14 +294,14 @@ def check(
     is_json: Json = False,
 ) -> None:
     """Ask one source for its newest whole day, and tell what came and how it was read."""
-    with _errors(is_json=is_json):
+    with errors(is_json=is_json):
 
         async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - a JSON answer
             return await gridgram.check_provider(name, zone)
 
-        answer = _run(work)
+        answer = run(work)
         if is_json:
-            _print_json(answer)
+            print_json(answer)
         else:
             from service.tables import print_check  # noqa: PLC0415
 
@@ -330,33 +313,8 @@ def openapi() -> None:
     """Print the HTTP contract."""
     from service.openapi import openapi_yaml  # noqa: PLC0415 - only this command needs it
 
-    with _errors(is_json=False):
+    with errors(is_json=False):
         typer.echo(openapi_yaml(), nl=False)
-
-
-def _settings(**overrides: object) -> Settings:
-    from service.settings import load_settings  # noqa: PLC0415 - pydantic is loaded once a command needs it
-
-    return load_settings(**overrides)
-
-
-def _build(settings: Settings) -> Gridgram:
-    from service.app import build_gridgram  # noqa: PLC0415 - as above
-
-    return build_gridgram(settings)
-
-
-def _run(work: Any, **overrides: object) -> Any:  # noqa: ANN401 - whatever the use case answers
-    async def main() -> Any:  # noqa: ANN401 - as above
-        settings = _settings(**overrides)
-        _log_for_people()
-        gridgram = _build(settings)
-        try:
-            return await work(gridgram)
-        finally:
-            await gridgram.intensity.close()
-
-    return asyncio.run(main())
 
 
 def _refuse_flags_beside_file(context: typer.Context) -> None:
@@ -365,21 +323,6 @@ def _refuse_flags_beside_file(context: typer.Context) -> None:
     flags = [f"--{name.replace('_', '-')}" for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     if flags:
         raise InvalidInput([Fault(flag, "the file holds the whole request; write it there, or leave the file out") for flag in flags])
-
-
-def _read_request(file: Path) -> Any:  # noqa: ANN401 - JSON of any shape, checked by the use case
-    from service.body import BodyTooLarge, parse_json  # noqa: PLC0415
-    from service.limits import MAX_BODY_BYTES  # noqa: PLC0415
-
-    try:
-        with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as stream:
-            body = stream.read(MAX_BODY_BYTES + 1)
-    except (OSError, AttributeError) as error:  # standard input is None when it was closed
-        reason = error.strerror if isinstance(error, OSError) else "it is closed"
-        raise InvalidInput([Fault(str(file), f"this file cannot be read: {reason}")]) from error
-    if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLarge(f"{file} is longer than {MAX_BODY_BYTES} bytes; split it")
-    return parse_json(body)
 
 
 def _energy(
@@ -413,64 +356,3 @@ def _column_names(text: str) -> dict[str, str]:
         if not (ours.strip() and theirs.strip()):
             raise InvalidInput([Fault("--columns", f"{pair[:40]!r} is no pair; write --columns g_per_kwh=g,start=utc")])
     return {ours.strip(): theirs.strip() for ours, theirs in pairs.values()}
-
-
-@contextmanager
-def _errors(*, is_json: bool) -> Iterator[None]:
-    """Turn an error of the house into one sentence on standard error (or a problem document) and an exit code."""
-    try:
-        yield
-    except GridgramError as error:
-        if is_json:
-            from service.problems import problem_of  # noqa: PLC0415 - only for machines
-
-            # A name on the command line need not be UTF-8, which orjson refuses.
-            typer.echo(json.dumps(problem_of(error), ensure_ascii=False).encode("utf-8", "replace"), err=True)
-            raise typer.Exit(_exit_code(error)) from error
-        if isinstance(error, InvalidInput):
-            for fault in error.faults:
-                typer.echo(f"gridgram: {fault.pointer}{': ' if fault.pointer else ''}{fault.detail}", err=True)
-            raise typer.Exit(_exit_code(error)) from error
-        _fail(str(error), _exit_code(error))
-    except OSError as error:
-        if error.errno == errno.EPIPE:  # the reader has gone; typer ends without a word
-            raise
-        _fail(f"input or output failed: {error}", Exit.UNUSABLE)
-
-
-def _exit_code(error: GridgramError) -> Exit:
-    if isinstance(error, NoData):
-        return Exit.NO_DATA
-    return Exit.WRONG_INPUT if isinstance(error, InputError | UnknownLocation) else Exit.UNUSABLE
-
-
-def _fail(text: str, code: Exit) -> None:
-    typer.echo(f"gridgram: {text}", err=True)
-    raise typer.Exit(code)
-
-
-def _print_json(answer: Any) -> None:  # noqa: ANN401 - any answer
-    typer.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
-
-
-def _log_json(settings: Settings) -> None:
-    from service.logs import log_json  # noqa: PLC0415 - structlog is loaded where it is used
-
-    log_json(settings.log_level)
-
-
-def _log_for_people() -> None:
-    """Let warnings, such as of a store that cannot be read, be one line each on standard error."""
-    import structlog  # noqa: PLC0415 - as above
-
-    structlog.configure(
-        processors=[_warning_line],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-
-
-def _warning_line(_logger: object, _method: str, event: Mapping[str, Any]) -> str:
-    facts = ", ".join(f"{name}: {fact}" for name, fact in event.items() if name != "event")
-    return f"gridgram: warning {event['event']} ({facts})"

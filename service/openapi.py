@@ -11,7 +11,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from service import PACKAGE_VERSION
 from service.answers import ProblemAnswer
 from service.formats import JSON_TYPE
-from service.operations import NDJSON_TYPE, OPERATIONS, Operation
+from service.operation import NDJSON_TYPE, Operation
+from service.operations import OPERATIONS
 from service.problems import CONTENT_TYPE, PROBLEM_TYPES
 from service.requests import NoQuery, Request
 

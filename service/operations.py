@@ -2,58 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
 from service import answers, handlers
 from service.batch import emissions_batch
 from service.formats import CSV_TYPE, JSON_TYPE, PARQUET_TYPE
-from service.requests import EmissionsRequest, LatestQuery, LocationQuery, NoQuery, Request, SeriesQuery
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from aiohttp import web
-
-NDJSON_TYPE = "application/x-ndjson"
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A request that works: what fills the path, the query or the body. The tests execute every one of them."""
-
-    path: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation: its route, what it reads, what it answers, and the problems that it may answer instead.
-
-    `answer` is the shape of a JSON answer, None where there is none; `produces` lists the media types of a success.
-    """
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    answer: Any = None
-    query: type[Request] = NoQuery
-    body: type[Request] | None = None
-    consumes: str = JSON_TYPE
-    produces: tuple[str, ...] = (JSON_TYPE,)
-    problems: tuple[str, ...] = ()
-    example: Example = field(default_factory=Example)
-    path_parameters: Mapping[str, str] = field(default_factory=dict)
-    tag: str = "intensity"
-    may_be_unchanged: bool = False
-
+from service.operation import BODY_PROBLEMS, NDJSON_TYPE, Example, Operation
+from service.requests import EmissionsRequest, LatestQuery, LocationQuery, SeriesQuery
 
 _DAY = {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1.2, 0.8]}
 _JOB = {"location": "FR", "energy": _DAY, "pue": 1.2, "include": ["hours", "equivalents"]}
-_BODY_PROBLEMS = ("invalid-body", "body-too-large", "unsupported-media-type")
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -64,7 +20,7 @@ OPERATIONS: tuple[Operation, ...] = (
         handlers.emissions,
         answers.EmissionsAnswer,
         body=EmissionsRequest,
-        problems=(*_BODY_PROBLEMS, "unknown-location", "no-data"),
+        problems=(*BODY_PROBLEMS, "unknown-location", "no-data"),
         example=Example(body=_JOB),
         tag="emissions",
     ),

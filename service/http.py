@@ -1,0 +1,43 @@
+"""What handlers share: the parts they are given, reading a query, and writing an answer."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+
+from service.body import read_query
+from service.requests import read_request
+
+if TYPE_CHECKING:
+    from service.requests import Model
+    from service.usecases import Gridgram
+
+GRIDGRAM: web.AppKey[Gridgram] = web.AppKey("gridgram")
+CONTRACT: web.AppKey[str] = web.AppKey("contract")
+"""The text of openapi.yaml."""
+
+
+def query_of(request: web.Request, model: type[Model]) -> Model:
+    """Read the query as a model. Raises InvalidInput."""
+    return read_request(model, read_query(request), request.app[GRIDGRAM].now())
+
+
+def json_response(answer: Any, headers: dict[str, str] | None = None) -> web.Response:  # noqa: ANN401 - one of the shapes of service.answers
+    """Answer with JSON."""
+    return web.Response(body=orjson.dumps(answer), content_type="application/json", headers=headers)
+
+
+def cached_response(request: web.Request, body: bytes, content_type: str, max_age_seconds: int) -> web.Response:
+    """Answer with an entity tag, or with 304 alone when the caller holds this body."""
+    tag = hashlib.blake2b(body, digest_size=12).hexdigest()
+    headers = {
+        "Cache-Control": f"public, max-age={max_age_seconds}, stale-if-error=86400",
+        "ETag": f'W/"{tag}"',
+        "Vary": "Accept, Accept-Encoding",
+    }
+    if any(known.value in {tag, "*"} for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, content_type=content_type, headers=headers)
