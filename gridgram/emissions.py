@@ -9,10 +9,9 @@ The low and the high end add the hours' p10 and p90 as if all hours erred togeth
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from math import fsum
 from operator import mul
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,6 +22,8 @@ from gridgram.series import IntensitySeries, Source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from gridgram.profile import EnergyProfile
     from gridgram.quality import Signal
     from gridgram.sums import MonthChunk, Run
@@ -31,8 +32,7 @@ VECTOR_HOURS = 64
 """From this many hours on numpy is quicker than plain Python (bench/account.py)."""
 
 
-@dataclass(frozen=True, slots=True)
-class EnergyShare:
+class EnergyShare(NamedTuple):
     """The part of a job's energy whose intensity came from one source at one quality; all shares of a job add up to 1."""
 
     source: Source
@@ -40,12 +40,11 @@ class EnergyShare:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class HourColumns:
+class HourColumns(NamedTuple):
     """A job hour by hour, as columns of equal length: `kwh` as the facility drew it, intensity and its band in gCO2e/kWh."""
 
     hours: Sequence[int]
-    kwh: list[float]
+    kwh: Sequence[float]
     g_per_kwh: list[float]
     low: list[float]
     high: list[float]
@@ -54,8 +53,7 @@ class HourColumns:
     sources: tuple[Source, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Emissions:
+class Emissions(NamedTuple):
     """What a job emitted. [kWh, gCO2e, gCO2e/kWh]
 
     `intensity_g_per_kwh` is the mean that the job saw: weighed by its energy, or by time when it used none.
@@ -72,20 +70,20 @@ class Emissions:
     @property
     def coverage(self) -> dict[Quality, float]:
         """The share of the energy by quality, best first."""
+        if len(self.shares) == 1:
+            return {self.shares[0].quality: self.shares[0].share}
         share_by_quality: dict[Quality, float] = {}
         for part in self.shares:  # best quality first
             share_by_quality[part.quality] = share_by_quality.get(part.quality, 0.0) + part.share
         return share_by_quality
 
 
-def hours_worse_than(min_quality: Quality, profile: EnergyProfile, series: IntensitySeries) -> list[int]:
-    """The hours of the profile that the series misses or holds only at a worse quality than asked for; `series` spans them all."""
+def hours_worse_than(min_quality: Quality, columns: HourColumns) -> list[int]:
+    """The hours that are missing or held only at a worse quality than asked for."""
     worst = QUALITY_CODES[min_quality]
-    quality = series.quality.tobytes()
-    if MISSING_CODE not in quality and max(quality) <= worst:
+    if MISSING_CODE not in columns.quality and max(columns.quality) <= worst:
         return []
-    first_hour = series.first_hour
-    return [hour for hour in profile.hours if not MISSING_CODE < quality[hour - first_hour] <= worst]
+    return [hour for hour, quality in zip(columns.hours, columns.quality, strict=True) if not MISSING_CODE < quality <= worst]
 
 
 def account(profile: EnergyProfile, series: IntensitySeries, pue: float = 1.0) -> Emissions:
@@ -93,39 +91,51 @@ def account(profile: EnergyProfile, series: IntensitySeries, pue: float = 1.0) -
 
     Raises ValueError when the series lacks an hour of the profile: an hour without intensity is never counted as zero.
     """
-    held = _select_hours(profile, series)
-    if MISSING_CODE in held.quality.tobytes():
+    return account_columns(profile, hour_columns(profile, series, pue), pue)
+
+
+def account_columns(profile: EnergyProfile, columns: HourColumns, pue: float = 1.0) -> Emissions:
+    """As `account`, from the columns that `hour_columns` gave for the profile and the same PUE. Raises ValueError as it does."""
+    if MISSING_CODE in columns.quality:
         raise ValueError("the series misses hours of the profile")
-    energy_kwh = profile.total_kwh
-    weights = profile.kwh if any(profile.kwh) else _durations(profile)
-    if len(profile.kwh) < VECTOR_HOURS:
-        grams, low, high = (fsum(map(mul, profile.kwh, rate.tolist())) for rate in (held.g_per_kwh, held.low, held.high))
+    kwh, rates = profile.kwh, (columns.g_per_kwh, columns.low, columns.high)
+    if len(kwh) < VECTOR_HOURS:
+        grams, low, high = [fsum(map(mul, kwh, rate)) for rate in rates]
     else:
-        kwh = np.asarray(profile.kwh)
-        grams, low, high = (float(kwh @ rate) for rate in (held.g_per_kwh, held.low, held.high))
+        energy = np.asarray(kwh)
+        grams, low, high = [float(energy @ np.asarray(rate)) for rate in rates]
+    energy_kwh, has_energy = profile.total_kwh, any(kwh)
+    weights = kwh if has_energy else _durations(profile)
     return Emissions(
-        energy_kwh=energy_kwh,
-        facility_energy_kwh=energy_kwh * pue,
-        emissions_g=grams * pue,
-        emissions_low_g=low * pue,
-        emissions_high_g=high * pue,
-        intensity_g_per_kwh=grams / energy_kwh if weights is profile.kwh else float(np.average(held.g_per_kwh, weights=weights)),
-        shares=_shares(weights, held),
+        energy_kwh,
+        energy_kwh * pue,
+        grams * pue,
+        low * pue,
+        high * pue,
+        grams / energy_kwh if has_energy else float(np.average(columns.g_per_kwh, weights=weights)),
+        _shares(weights, columns),
     )
 
 
 def hour_columns(profile: EnergyProfile, series: IntensitySeries, pue: float = 1.0) -> HourColumns:
-    """The hours behind `account`: energy x intensity of each, added up, gives its totals again."""
-    held = _select_hours(profile, series)
+    """The hours of a profile beside those of a series, which must span them all; an hour that the series lacks has quality 0 and NaN."""
+    hours = profile.hours
+    first = hours[0] - series.first_hour
+    if first < 0 or profile.end_hour > series.end_hour:
+        msg = f"hours {hours[0]} to {profile.end_hour} are not all inside {series.first_hour} to {series.end_hour}"
+        raise ValueError(msg)
+    places: slice | NDArray[np.int64] = slice(first, first + len(hours))
+    if profile.end_hour - hours[0] != len(hours):  # the profile has gaps
+        places = np.asarray(hours) - series.first_hour
     return HourColumns(
-        profile.hours,
-        [kwh * pue for kwh in profile.kwh],
-        held.g_per_kwh.tolist(),
-        held.low.tolist(),
-        held.high.tolist(),
-        held.quality.tobytes(),
-        held.source.tobytes(),
-        held.sources,
+        hours,
+        profile.kwh if pue == 1 else [kwh * pue for kwh in profile.kwh],
+        series.g_per_kwh[places].tolist(),
+        series.low[places].tolist(),
+        series.high[places].tolist(),
+        series.quality[places].tobytes(),
+        series.source[places].tobytes(),
+        series.sources,
     )
 
 
@@ -198,35 +208,15 @@ def _durations(profile: EnergyProfile) -> list[float]:
     return [float(min(start + MICROSECONDS_PER_HOUR, profile.end) - max(start, profile.start)) for start in starts]
 
 
-def _select_hours(profile: EnergyProfile, series: IntensitySeries) -> IntensitySeries:
-    """The part of the series that the profile uses; where the profile has gaps, its hours closed up."""
-    first_hour = profile.hours[0]
-    window = series.window(first_hour, profile.end_hour)
-    if len(profile.hours) == len(window.g_per_kwh):
-        return window
-    used = np.asarray(profile.hours) - first_hour
-    return replace(
-        window,
-        g_per_kwh=window.g_per_kwh[used],
-        low=window.low[used],
-        high=window.high[used],
-        quality=window.quality[used],
-        source=window.source[used],
-    )
-
-
-def _shares(weights: Sequence[float], held: IntensitySeries) -> tuple[EnergyShare, ...]:
+def _shares(weights: Sequence[float], columns: HourColumns) -> tuple[EnergyShare, ...]:
     """The share of the weights by quality and source, best quality first."""
-    quality, source = held.quality.tobytes(), held.source.tobytes()
+    quality, source = columns.quality, columns.source
     if quality.count(quality[0]) == len(quality) and source.count(source[0]) == len(source):
-        return (_energy_share(held, quality[0], source[0], 1.0),)
-    kinds = (held.quality.astype(np.uint16) << 8) | held.source
-    found, places = np.unique(kinds, return_inverse=True)
-    sums = np.bincount(places, weights)
+        return (EnergyShare(columns.sources[source[0]], QUALITIES[quality[0] - 1], 1.0),)
+    weight_by_kind: dict[tuple[int, int], float] = {}
+    for kind, weight in zip(zip(quality, source, strict=True), weights, strict=True):
+        weight_by_kind[kind] = weight_by_kind.get(kind, 0.0) + weight
+    total = sum(weight_by_kind.values())
     return tuple(
-        _energy_share(held, int(kind) >> 8, int(kind) & 0xFF, float(share)) for kind, share in zip(found, sums / sums.sum(), strict=True)
+        EnergyShare(columns.sources[kind[1]], QUALITIES[kind[0] - 1], weight_by_kind[kind] / total) for kind in sorted(weight_by_kind)
     )
-
-
-def _energy_share(held: IntensitySeries, quality: int, source: int, share: float) -> EnergyShare:
-    return EnergyShare(held.sources[source], QUALITIES[quality - 1], share)

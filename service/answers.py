@@ -11,7 +11,7 @@ import numpy as np
 from typing_extensions import TypedDict  # pydantic makes schemas of this one only, on Python 3.11
 
 from gridgram.equivalents import equivalents_of
-from gridgram.interval import format_hour, format_hours, format_time, from_microseconds
+from gridgram.interval import format_hour, format_hours, format_microseconds, format_time
 from gridgram.quality import MISSING_CODE, QUALITIES
 from providers.base import MixPoint
 from providers.checks import solar_noon_minutes
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gridgram.emissions import Emissions, HourColumns
     from gridgram.interval import Interval
     from gridgram.locations import Place
-    from gridgram.profile import EnergyProfile
-    from gridgram.quality import Signal
     from gridgram.series import IntensitySeries, Source
     from gridgram.zones import Zone
     from providers.base import Provider, ProviderInfo
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from providers.engine import Fetched
     from providers.health import Health
     from providers.reference import Offer
+    from service.jobs import Job
 
 _QUALITY_NAMES = ("", *(quality.value for quality in QUALITIES))
 
@@ -351,14 +350,14 @@ class ProblemAnswer(TypedDict):
     missing: NotRequired[list[SpanAnswer]]
 
 
-def emissions_answer(place: Place | None, signal: Signal, profile: EnergyProfile, emissions: Emissions, pue: float) -> EmissionsAnswer:
+def emissions_answer(place: Place | None, job: Job, emissions: Emissions) -> EmissionsAnswer:
     """Write what a job emitted, without hours and equivalents."""
     answer: EmissionsAnswer = {
-        "signal": signal.value,
-        "start": format_time(from_microseconds(profile.start)),
-        "end": format_time(from_microseconds(profile.end)),
+        "signal": job.signal.value,
+        "start": format_microseconds(job.profile.start),
+        "end": format_microseconds(job.profile.end),
         "energy_kwh": emissions.energy_kwh,
-        "pue": pue,
+        "pue": job.pue,
         "facility_energy_kwh": emissions.facility_energy_kwh,
         "emissions_g": emissions.emissions_g,
         "emissions_low_g": emissions.emissions_low_g,

@@ -23,7 +23,8 @@ from service.requests import NoQuery, read_request
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from service.usecases import Gridgram, Job
+    from service.jobs import Job
+    from service.usecases import Gridgram
 
 log = structlog.get_logger()
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Outcome = TypeVar("Outcome")
 
 JSON_TYPES = frozenset({"application/json"})
+BROKEN_OFF = "the body broke off, or its chunks are not as HTTP wants them"
 INFLATED_PIECE_BYTES = 64 * 1024
 MAX_GZIP_MEMBERS = 1_024
 _GZIP_BITS, _ZLIB_BITS, _RAW_BITS = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
@@ -68,6 +69,11 @@ def _encoding(request: web.Request) -> str:
 async def read_body(request: web.Request) -> bytes:
     """Read a whole body, at most MAX_BODY_BYTES of it after inflation."""
     check_media_type(request, JSON_TYPES)
+    if request.content_length is not None and request.content_length <= INLINE_BODY_BYTES and "Content-Encoding" not in request.headers:
+        try:
+            return await request.read()
+        except web.RequestPayloadError as error:
+            raise UnreadableBody(BROKEN_OFF) from error
     return b"".join([piece async for piece in read_pieces(request, MAX_BODY_BYTES)])
 
 
@@ -92,7 +98,7 @@ async def read_pieces(request: web.Request, most_bytes: int) -> AsyncIterator[by
     except zlib.error as error:
         raise UnreadableBody("the body is not what its Content-Encoding says") from error
     except web.RequestPayloadError as error:
-        raise UnreadableBody("the body broke off, or its chunks are not as HTTP wants them") from error
+        raise UnreadableBody(BROKEN_OFF) from error
 
 
 class _Inflater:

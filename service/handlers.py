@@ -18,7 +18,7 @@ from service.requests import LatestQuery, LocationQuery, NoQuery, SeriesQuery
 from service.usecases import THREADED_HOURS
 
 if TYPE_CHECKING:
-    from service.usecases import Job
+    from service.jobs import Job
 
 SERIES_MAX_AGE_SECONDS = 60
 """How long an answer with series may be reused: an import or a fetch may better any hour."""

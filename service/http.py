@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 from service.body import read_query
-from service.requests import read_request
+from service.requests import NoQuery, read_request
 
 if TYPE_CHECKING:
     from service.requests import Model
@@ -20,8 +20,13 @@ CONTRACT: web.AppKey[str] = web.AppKey("contract")
 """The text of openapi.yaml."""
 
 
+_NO_QUERY = NoQuery()
+
+
 def query_of(request: web.Request, model: type[Model]) -> Model:
     """Read the query as a model. Raises InvalidInput."""
+    if model is NoQuery and not request.query_string:
+        return _NO_QUERY  # type: ignore[return-value]  # the model was asked for
     return read_request(model, read_query(request), request.app[GRIDGRAM].now())
 
 

@@ -53,6 +53,16 @@ class Intensity:
         await self.prepare(zone, signal, first_hour, end_hour)
         return await self._held_hours(zone, signal, first_hour, end_hour)
 
+    def at_hand(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries | None:
+        """A series that holds the hours and need not be waited for; None where the store or a source has to be looked at, or two months."""
+        month = Month.of_hour(first_hour)
+        chunk = self.memory.get(zone, signal, month)
+        if chunk is None or end_hour > chunk.series.end_hour or time.monotonic() - self._checked_at > STORE_CHECK_SECONDS:
+            return None
+        if self.fetcher is not None and self.fetcher.is_due(zone, signal, first_hour, end_hour):
+            return None
+        return chunk.series
+
     async def prepare(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
         """Ask the sources for what is missing or may have changed in the span. A caller that leaves does not stop it for the others."""
         if self.fetcher is None or self.zones is None:

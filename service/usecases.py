@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from gridgram.emissions import account, account_flat, flat_hours_worse_than, given_series, hour_columns, hours_worse_than
+from gridgram.emissions import account_columns, account_flat, flat_hours_worse_than, given_series, hour_columns, hours_worse_than
 from gridgram.errors import Fault, InvalidInput, NoData, UnknownLocation
 from gridgram.interval import HOURS_PER_DAY, MICROSECONDS_PER_HOUR, Interval, format_hour, hour_of, hour_start, months_between
 from gridgram.quality import QUALITIES, QUALITY_CODES, Quality, Scope, Signal
@@ -31,15 +31,15 @@ from service.answers import (
     source_answer,
     zone_answer,
 )
+from service.jobs import Job, read_job
 from service.limits import MAX_FAULTS
-from service.requests import EmissionsRequest, FlatEnergy, check_span, read_profile, read_request
+from service.requests import check_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gridgram.emissions import Emissions
+    from gridgram.emissions import Emissions, HourColumns
     from gridgram.locations import Locator, Place
-    from gridgram.profile import EnergyProfile
     from gridgram.series import IntensitySeries
     from gridgram.zones import Zone, Zones
     from service.answers import (
@@ -80,14 +80,6 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A request that has been read: its model and its energy on the grid of hours."""
-
-    request: EmissionsRequest
-    profile: EnergyProfile
-
-
 @dataclass(slots=True)
 class Gridgram:
     """All use cases, over the parts that `service.app` built."""
@@ -99,30 +91,17 @@ class Gridgram:
 
     def read_job(self, members: Any) -> Job:  # noqa: ANN401 - JSON of any shape, checked here
         """Check the members of a job. Pure and without waiting, so it may run in a thread. Raises InvalidInput."""
-        request = read_request(EmissionsRequest, members, self.now())
-        faults = []
-        if request.location is None and request.intensity_g_per_kwh is None:
-            faults.append(Fault("/location", "this field is required, unless intensity_g_per_kwh is given"))
-        try:
-            profile = read_profile(request)
-        except InvalidInput as error:
-            raise InvalidInput([*faults, *error.faults]) from None
-        if faults:
-            raise InvalidInput(faults)
-        return Job(request, profile)
+        return read_job(members, self.now())
 
     async def emissions(self, job: Job) -> EmissionsAnswer:
         """Turn one job into emissions. Raises UnknownLocation and NoData."""
-        request, profile = job.request, job.profile
-        place = None if request.location is None else await self._place(request.location)
-        signal = Signal(request.signal)
-        if place is not None and request.intensity_g_per_kwh is None and isinstance(request.energy, FlatEnergy) and not request.include:
-            emissions = await self._flat_emissions(place.zone, signal, job)
-            return emissions_answer(place, signal, profile, emissions, request.pue)
-        series = await self._job_series(place, signal, job)
-        if len(profile.hours) >= THREADED_HOURS:
-            return await asyncio.to_thread(_write_emissions, place, signal, job, series)
-        return _write_emissions(place, signal, job, series)
+        place = None if job.location is None else await self._place(job.location)
+        if place is not None and job.is_flat and job.given_g_per_kwh is None and not job.include:
+            return emissions_answer(place, job, await self._flat_emissions(place.zone, job))
+        columns = await self._job_hours(place, job)
+        if len(columns.hours) >= THREADED_HOURS:
+            return await asyncio.to_thread(_write_emissions, place, job, columns)
+        return _write_emissions(place, job, columns)
 
     async def series(self, query: SeriesQuery) -> tuple[SeriesAnswer, IntensitySeries]:
         """Hourly intensity of a span. Raises UnknownLocation, InvalidInput, and NoData when not one hour is held."""
@@ -236,26 +215,27 @@ class Gridgram:
             return await asyncio.to_thread(self.locator.resolve, location)
         return self.locator.resolve(location)
 
-    async def _job_series(self, place: Place | None, signal: Signal, job: Job) -> IntensitySeries:
-        request, profile = job.request, job.profile
-        if request.intensity_g_per_kwh is not None:
-            return given_series(profile, request.intensity_g_per_kwh, signal)
+    async def _job_hours(self, place: Place | None, job: Job) -> HourColumns:
+        """The hours of a job beside their intensities, all of them known well enough. Raises NoData."""
+        profile = job.profile
+        if job.given_g_per_kwh is not None:
+            return hour_columns(profile, given_series(profile, job.given_g_per_kwh, job.signal), job.pue)
         assert place is not None  # noqa: S101 - read_job refuses a job with neither
-        series = await self.intensity.read(place.zone.key, signal, profile.hours[0], profile.end_hour)
-        min_quality = Quality(request.min_quality)
-        if worse := hours_worse_than(min_quality, profile, series):
-            raise self._no_data(place.zone, signal, worse, min_quality)
-        return series
+        zone, first_hour, end_hour = place.zone.key, profile.hours[0], profile.end_hour
+        at_hand = self.intensity.at_hand(zone, job.signal, first_hour, end_hour)
+        columns = hour_columns(profile, at_hand or await self.intensity.read(zone, job.signal, first_hour, end_hour), job.pue)
+        if worse := hours_worse_than(job.min_quality, columns):
+            raise self._no_data(place.zone, job.signal, worse, job.min_quality)
+        return columns
 
-    async def _flat_emissions(self, zone: Zone, signal: Signal, job: Job) -> Emissions:
+    async def _flat_emissions(self, zone: Zone, job: Job) -> Emissions:
         profile = job.profile
         first_hour, end_hour = profile.hours[0], profile.end_hour
-        await self.intensity.prepare(zone.key, signal, first_hour, end_hour)
-        chunks = await self.intensity.chunks(zone.key, signal, months_between(first_hour, end_hour))
-        min_quality = Quality(job.request.min_quality)
-        if worse := flat_hours_worse_than(min_quality, profile.start, profile.end, chunks):
-            raise self._no_data(zone, signal, worse, min_quality)
-        return account_flat(profile.start, profile.end, profile.total_kwh, chunks, job.request.pue)
+        await self.intensity.prepare(zone.key, job.signal, first_hour, end_hour)
+        chunks = await self.intensity.chunks(zone.key, job.signal, months_between(first_hour, end_hour))
+        if worse := flat_hours_worse_than(job.min_quality, profile.start, profile.end, chunks):
+            raise self._no_data(zone, job.signal, worse, job.min_quality)
+        return account_flat(profile.start, profile.end, profile.total_kwh, chunks, job.pue)
 
     def _no_data(self, zone: Zone, signal: Signal, hours: Sequence[int], min_quality: Quality | None) -> NoData:
         spans = missing_spans(hours)
@@ -272,12 +252,11 @@ class Gridgram:
         return [signal.value for signal in Signal if signal in told or self.intensity.reference.offer(zone.key, signal)]
 
 
-def _write_emissions(place: Place | None, signal: Signal, job: Job, series: IntensitySeries) -> EmissionsAnswer:
-    request, profile = job.request, job.profile
-    emissions = account(profile, series, request.pue)
-    answer = emissions_answer(place, signal, profile, emissions, request.pue)
-    if "hours" in request.include:
-        answer["hours"] = job_hours_answer(hour_columns(profile, series, request.pue))
-    if "equivalents" in request.include:
+def _write_emissions(place: Place | None, job: Job, columns: HourColumns) -> EmissionsAnswer:
+    emissions = account_columns(job.profile, columns, job.pue)
+    answer = emissions_answer(place, job, emissions)
+    if "hours" in job.include:
+        answer["hours"] = job_hours_answer(columns)
+    if "equivalents" in job.include:
         answer["equivalents"] = equivalents_answer(emissions.emissions_g)
     return answer

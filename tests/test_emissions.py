@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ def chunks_of(series: IntensitySeries, profile: EnergyProfile) -> list[MonthChun
 
 
 def numbers(emissions: Emissions) -> tuple[float, ...]:
-    return astuple(replace(emissions, shares=()))[:-1]
+    return emissions[:-1]
 
 
 def shares(emissions: Emissions) -> dict[tuple[Quality, Source], float]:
@@ -133,7 +133,7 @@ def test_a_gap_costs_nothing_and_needs_no_intensity() -> None:
     profile = interval_profile([(START, START + HOUR, 1.0), (START + 2 * HOUR, START + 3 * HOUR, 2.0)])
 
     assert account(profile, series).emissions_g == 250.0
-    assert hours_worse_than(Quality.ANNUAL, profile, series) == []
+    assert hours_worse_than(Quality.ANNUAL, hour_columns(profile, series)) == []
 
 
 def test_shares_are_by_energy_and_the_best_quality_stands_first() -> None:
@@ -171,7 +171,7 @@ def test_a_missing_hour_is_an_error_and_never_zero(length: int) -> None:
         account(profile, series)
     with pytest.raises(ValueError, match="misses hours"):
         account_flat(profile.start, profile.end, 1.0, [MonthChunk(series)])
-    assert hours_worse_than(Quality.ANNUAL, profile, series) == [MARCH.first_hour + 20]
+    assert hours_worse_than(Quality.ANNUAL, hour_columns(profile, series)) == [MARCH.first_hour + 20]
 
 
 def test_a_hole_outside_the_job_does_not_matter() -> None:
@@ -259,7 +259,7 @@ def test_hours_that_are_too_bad_are_the_same_both_ways_and_named_exactly(span: t
     profile = flat_profile(*span, 1.0)
     worst = QUALITY_CODES[min_quality]
 
-    worse = hours_worse_than(min_quality, profile, series)
+    worse = hours_worse_than(min_quality, hour_columns(profile, series))
 
     assert worse == flat_hours_worse_than(min_quality, *span, chunks_of(series, profile))
     assert worse == [hour for hour in profile.hours if not 0 < series.quality[hour - FIRST] <= worst]
