@@ -1,4 +1,8 @@
-"""What every series store promises: months of hours in, the same hours out, or StoreError and nothing else."""
+"""What every series store promises: months of hours in, the same hours out, or StoreError and nothing else.
+
+Beside the hours it carries what processes that share it tell each other: claims, pauses of sources, things made from hours.
+Their names are visible ASCII, at most 200 characters; their times are those of one clock, the store's.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +51,33 @@ class SeriesStore(Protocol):
 
     async def held(self) -> list[Held]:
         """What is held, by zone and signal, in that order."""
+        ...
+
+    async def claim(self, name: str, seconds: float) -> str | None:
+        """Take the right to do something alone among all who share the store, for so long at most. [s]
+
+        Returns a token to give it back with, or None while another has it.
+        """
+        ...
+
+    async def release(self, name: str, token: str) -> None:
+        """Give a claim back; one that has run out or is another's by now stays as it is."""
+        ...
+
+    async def pause(self, provider: str, seconds: float) -> None:
+        """Let all who share the store leave a source alone for so long; a longer pause stays. [s]"""
+        ...
+
+    async def pauses(self) -> dict[str, float]:
+        """The sources to leave alone now, and for how much longer. [s]"""
+        ...
+
+    async def keep(self, name: str, body: bytes, seconds: float) -> None:
+        """Keep something that was made from hours (a trained model, an issued forecast) for so long; it may be gone earlier. [s]"""
+        ...
+
+    async def kept(self, name: str) -> bytes | None:
+        """What was kept under a name, whole, or None; what cannot be read back exactly is logged once and deleted."""
         ...
 
     async def close(self) -> None:

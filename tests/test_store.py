@@ -28,7 +28,7 @@ from gridgram.sums import MonthChunk
 from tests.months import MARCH, facts, hours, source
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from numpy.typing import NDArray
 
@@ -244,11 +244,133 @@ async def test_killing_a_writer_loses_nothing_that_it_reported(
         await store.merge([hours([5.0], first=700)])
 
 
+# What processes that share a store tell each other.
+
+
+async def until_so(is_so: Callable[[], Awaitable[object]]) -> None:
+    """Ask again and again until it is so, at most some seconds."""
+    async with asyncio.timeout(5):
+        while not await is_so():  # noqa: ASYNC110 - it is the store that changes, and nobody tells
+            await asyncio.sleep(0.005)
+
+
+async def test_one_has_a_claim_at_a_time_whoever_asks(open_store: OpenStore, tmp_path: Path) -> None:
+    async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
+        claimed = [token for store in (mine, other, mine) if (token := await store.claim("fetch/FR", 30.0))]
+        elsewhere = await other.claim("fetch/DE", 30.0)
+
+        assert len(claimed) == 1
+        assert elsewhere not in {None, claimed[0]}
+
+
+async def test_of_many_who_claim_at_once_one_succeeds(open_store: OpenStore, tmp_path: Path) -> None:
+    async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
+        tokens = await asyncio.gather(*((mine, other)[number % 2].claim("fetch/FR", 30.0) for number in range(100)))
+
+        assert sum(token is not None for token in tokens) == 1
+
+
+async def test_a_claim_can_be_taken_again_once_it_is_given_back_or_has_run_out(open_store: OpenStore, tmp_path: Path) -> None:
+    async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
+        token = await mine.claim("fetch/FR", 30.0)
+        assert token is not None
+        await mine.release("fetch/FR", token)
+        assert await other.claim("fetch/FR", 0.05) is not None
+        assert await mine.claim("fetch/FR", 30.0) is None
+
+        await until_so(lambda: mine.claim("fetch/FR", 30.0))
+
+
+async def test_a_claim_that_ran_out_cannot_take_back_the_one_that_followed(open_store: OpenStore, tmp_path: Path) -> None:
+    async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
+        late = await mine.claim("fetch/FR", 0.02)
+        assert late is not None
+        await until_so(lambda: other.claim("fetch/FR", 30.0))
+
+        await mine.release("fetch/FR", late)
+
+        assert await mine.claim("fetch/FR", 30.0) is None
+
+
+async def test_a_pause_is_known_to_all_and_the_longer_one_stays(open_store: OpenStore, tmp_path: Path) -> None:
+    async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
+        assert await other.pauses() == {}
+        await mine.pause("eia", 60.0)
+        await mine.pause("rte", 0.05)
+        await other.pause("eia", 1.0)
+
+        assert 59.0 < (await other.pauses())["eia"] <= 60.0
+        await mine.pause("eia", 120.0)
+        assert 119.0 < (await other.pauses())["eia"] <= 120.0
+
+        async def only_eia() -> bool:
+            return set(await other.pauses()) == {"eia"}
+
+        await until_so(only_eia)
+
+
+async def test_what_is_kept_is_read_back_by_all_until_its_time_is_over(open_store: OpenStore, tmp_path: Path) -> None:
+    async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
+        body = bytes(range(256)) * 1000
+        assert await other.kept("models/FR/lifecycle") is None
+        await mine.keep("models/FR/lifecycle", b"an older one", 60.0)
+        await mine.keep("models/FR/lifecycle", body, 60.0)
+        await mine.keep("models/DE/lifecycle", b"", 60.0)
+        await mine.keep("forecasts/FR/lifecycle/2026-11-24", b"soon gone", 0.05)
+
+        assert await other.kept("models/FR/lifecycle") == body
+        assert await other.kept("models/DE/lifecycle") == b""
+
+        async def is_gone() -> bool:
+            return await other.kept("forecasts/FR/lifecycle/2026-11-24") is None
+
+        await until_so(is_gone)
+
+
+async def test_what_processes_tell_each_other_changes_no_generation_of_the_hours(open_store: OpenStore, tmp_path: Path) -> None:
+    async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
+        await mine.merge([hours([1.0])])
+        before = await mine.generation()
+
+        await other.claim("fetch/FR", 30.0)
+        await other.pause("eia", 60.0)
+        await other.keep("models/FR/lifecycle", b"model", 60.0)
+
+        assert await mine.generation() == before
+
+
+@pytest.mark.parametrize("name", ["", "models/FR lifecycle", "é", "a\n", "n" * 201])
+async def test_a_name_that_not_every_store_could_keep_is_refused(open_store: OpenStore, tmp_path: Path, name: str) -> None:
+    async with opened(open_store, tmp_path) as store:
+        with pytest.raises(StoreError, match="no name for the store"):
+            await store.keep(name, b"body", 60.0)
+        with pytest.raises(StoreError, match="no name for the store"):
+            await store.claim(name, 60.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+async def test_a_time_that_is_none_is_refused(open_store: OpenStore, tmp_path: Path, seconds: float) -> None:
+    async with opened(open_store, tmp_path) as store:
+        with pytest.raises(StoreError, match="cannot keep anything for"):
+            await store.pause("eia", seconds)
+
+
+async def test_a_very_long_time_is_kept_as_ten_years(open_store: OpenStore, tmp_path: Path) -> None:
+    async with opened(open_store, tmp_path) as store:
+        await store.pause("eia", float("inf"))
+
+        assert 3.1e8 < (await store.pauses())["eia"] < 3.2e8
+
+
 # What follows is the embedded store's alone.
 
 
 def database(folder: Path) -> Path:
     return folder / "cache" / "series.db"
+
+
+def shared(folder: Path) -> Path:
+    return folder / "cache" / "series.db-shared"
 
 
 async def one_hour_in(folder: Path) -> None:
@@ -387,6 +509,51 @@ async def test_a_store_that_failed_to_open_opens_once_the_cause_is_gone(tmp_path
         (tmp_path / "cache").unlink()
 
         assert await store.merge([hours([1.0])]) == 1
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\x80\x04garbage", "text instead of bytes", None])
+async def test_a_kept_thing_that_is_damaged_is_not_kept_logged_once_and_deleted(tmp_path: Path, garbage: object) -> None:
+    async with opened(STORES["sqlite"], tmp_path) as store:
+        await store.keep("models/FR/lifecycle", b"model", 60.0)
+        changed_by_hand(shared(tmp_path), "UPDATE kept SET packed = coalesce(?, substr(packed, 1, 23))", garbage)
+
+        with structlog.testing.capture_logs() as logs:
+            assert [await store.kept("models/FR/lifecycle") for _ in range(2)] == [None, None]
+
+        assert [(entry["event"], entry["name"]) for entry in logs] == [("store.kept_dropped", "models/FR/lifecycle")]
+        await store.keep("models/FR/lifecycle", b"model", 60.0)
+        assert await store.kept("models/FR/lifecycle") == b"model"
+
+
+async def test_a_kept_thing_moved_under_another_name_is_not_believed(tmp_path: Path) -> None:
+    async with opened(STORES["sqlite"], tmp_path) as store:
+        await store.keep("models/FR/lifecycle", b"model", 60.0)
+        changed_by_hand(shared(tmp_path), "UPDATE kept SET name = 'models/DE/lifecycle'")
+
+        with structlog.testing.capture_logs():
+            assert await store.kept("models/DE/lifecycle") is None
+
+
+async def test_a_clock_that_was_set_back_makes_no_claim_or_pause_longer(tmp_path: Path) -> None:
+    async with opened(STORES["sqlite"], tmp_path) as store:
+        await store.claim("fetch/FR", 60.0)
+        await store.pause("eia", 60.0)
+        changed_by_hand(shared(tmp_path), "UPDATE claims SET since = since + 86400, until = until + 86400")
+        changed_by_hand(shared(tmp_path), "UPDATE pauses SET since = since + 86400, until = until + 86400")
+
+        assert await store.pauses() == {}
+        assert await store.claim("fetch/FR", 60.0) is not None
+
+
+async def test_a_long_merge_of_another_process_keeps_no_claim_waiting(tmp_path: Path) -> None:
+    await one_hour_in(tmp_path)
+    connection = sqlite3.connect(database(tmp_path), isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+
+    async with opened(STORES["sqlite"], tmp_path) as store:
+        async with asyncio.timeout(2):
+            assert await store.claim("fetch/FR", 60.0) is not None
+    connection.close()
 
 
 READ_THEN_WRITE = """
