@@ -1,0 +1,1 @@
+"""What the next hours will be: forecasts, how good they were, and back-tests."""
