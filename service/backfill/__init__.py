@@ -1,0 +1,1 @@
+"""Years of past jobs in one go: a file of jobs in, the same file with emissions out."""
