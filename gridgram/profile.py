@@ -6,9 +6,8 @@ touches gets the share of the step's energy that lies in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import fsum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gridgram.interval import MICROSECONDS_PER_HOUR, format_time, from_microseconds
 from gridgram.units import kwh_from_w_hours
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class EnergyProfile:
+class EnergyProfile(NamedTuple):
     """The energy of a job, hour by hour. [kWh]
 
     `hours` are the numbers of the UTC hours that the job touches, ascending and without repeats (a `range` when there is no gap);

@@ -367,9 +367,7 @@ def emissions_answer(place: Place | None, job: Job, emissions: Emissions) -> Emi
         "hours_missing": 0,
         "provenance": [{**provenance_answer(part.source, part.quality.value), "energy_share": part.share} for part in emissions.shares],
     }
-    if place is None:
-        return answer
-    return {**place_members(place), **answer}
+    return answer if place is None else {**place_members(place), **answer}
 
 
 def job_hours_answer(columns: HourColumns) -> list[JobHourAnswer]:

@@ -6,8 +6,7 @@ refuses, goes through the models of `service.requests`, which name each fault; t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, NotRequired
 
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
@@ -41,8 +40,7 @@ PLAIN_STEPS: Final = 256
 """A longer profile is read the thorough way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """Energy on the grid of hours, and what is asked of it. `location` is None only where an intensity is given. [gCO2e/kWh]"""
 
     location: str | None

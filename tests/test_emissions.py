@@ -271,7 +271,7 @@ def test_a_job_may_be_split_at_any_hour_and_added_up(profile: EnergyProfile, see
     place = data.draw(st.integers(0, len(profile.hours) - 1))
     cuts = [slice(0, place), slice(place, None)]
     parts = [
-        replace(profile, total_kwh=math.fsum(profile.kwh[cut]), hours=profile.hours[cut], kwh=profile.kwh[cut])
+        profile._replace(total_kwh=math.fsum(profile.kwh[cut]), hours=profile.hours[cut], kwh=profile.kwh[cut])
         for cut in cuts
         if profile.hours[cut]
     ]
