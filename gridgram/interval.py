@@ -7,7 +7,6 @@ of whole hours since then. Spans include their start and exclude their end. UTC 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -39,9 +38,9 @@ def parse_time(text: str) -> datetime:
     Raises ValueError, saying what is wrong and how to write it, for a naive time, an epoch number, a leap second, `24:00`,
     an offset beyond +-14:00 or a date that does not exist. Fractions are kept to the microsecond.
     """
-    if _is_plain(text):
-        with suppress(ValueError):  # told in our words below
-            return datetime.fromisoformat(text)
+    plain = _read_plain(text)
+    if plain is not None:
+        return plain
     match = _RFC3339.fullmatch(text)
     if match is None:
         if _NAIVE.fullmatch(text):
@@ -62,17 +61,19 @@ def parse_time(text: str) -> datetime:
         raise ValueError(msg) from error
 
 
-def _is_plain(text: str) -> bool:
-    """Whether the text can only be of the form 2022-03-11T00:00:00Z, if it is a time at all: of that form Python's own reader is right."""
-    return (
-        len(text) == len("2022-03-11T00:00:00Z")
-        and text[4] == text[7] == "-"
-        and text[10] == "T"
-        and text[13] == text[16] == ":"
-        and text[19] == "Z"
-        and text[11:13] != "24"
-        and text.isascii()
-    )
+def _read_plain(text: str) -> datetime | None:
+    """A time of the form 2022-03-11T00:00:00Z, which Python's own reader reads rightly and quickly; None for any other text."""
+    if (
+        len(text) != len("2022-03-11T00:00:00Z")
+        or not (text[4] == text[7] == "-" and text[10] == "T" and text[13] == text[16] == ":" and text[19] == "Z")
+        or text[11:13] == "24"
+        or not text.isascii()
+    ):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _read_offset(offset: str) -> timedelta:

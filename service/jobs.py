@@ -77,6 +77,8 @@ class _PlainJob(TypedDict):
 
 
 _PLAIN = TypeAdapter(_PlainJob)
+_SIGNALS = {signal.value: signal for signal in Signal}
+_QUALITIES = {quality.value: quality for quality in Quality}
 
 
 def read_job(members: Any, now: datetime) -> Job:  # noqa: ANN401 - JSON of any shape, checked here
@@ -96,8 +98,8 @@ def _read_plainly(members: Any, now: datetime) -> Job | None:  # noqa: ANN401 - 
     except ValueError:  # pydantic's too
         return None
     profile = stepped_profile(start, step, [number or 0.0 for number in kwh])
-    signal, min_quality = Signal(job.get("signal", "lifecycle")), Quality(job.get("min_quality", "annual"))
-    return Job(job["location"], profile, job.get("pue", 1.0), signal, min_quality, job.get("include", ()))
+    signal, min_quality = job.get("signal", "lifecycle"), job.get("min_quality", "annual")
+    return Job(job["location"], profile, job.get("pue", 1.0), _SIGNALS[signal], _QUALITIES[min_quality], job.get("include", ()))
 
 
 def _read_thoroughly(members: Any, now: datetime) -> Job:  # noqa: ANN401 - as above

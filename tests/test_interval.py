@@ -19,6 +19,7 @@ from gridgram.interval import (
     check_range,
     format_hour,
     format_hours,
+    format_microseconds,
     format_time,
     from_microseconds,
     hour_of,
@@ -152,6 +153,29 @@ def test_every_rfc_3339_time_with_an_offset_is_read_into_utc(text: str, utc: str
 def test_any_other_time_is_refused_with_the_mend(text: str, mend: str) -> None:
     with pytest.raises(ValueError, match=re.escape(mend)):
         parse_time(text)
+
+
+@given(st.integers(0, 19), st.characters(max_codepoint=0x6FF), st.integers(0, 19), st.sampled_from("0 +-:.,9ZTtz"))
+def test_a_time_of_the_common_length_is_read_only_if_it_is_one(first: int, some: str, second: int, other: str) -> None:
+    characters = list("2022-03-11T09:08:07Z")
+    characters[first], characters[second] = some, other
+    text = "".join(characters)
+    form = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)[Zz]", text, re.ASCII)
+    other_form = re.fullmatch(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)", text, re.ASCII)
+    try:
+        expected = datetime(*map(int, form.groups()), tzinfo=UTC) if form else None  # type: ignore[misc, arg-type]  # six numbers
+    except ValueError:
+        expected = None
+
+    try:
+        assert parse_time(text) == expected or (form is None and other_form)
+    except ValueError:
+        assert expected is None
+
+
+@given(INSTANTS)
+def test_an_instant_in_microseconds_is_written_as_any_other(instant: datetime) -> None:
+    assert format_microseconds(to_microseconds(instant)) == format_time(instant)
 
 
 @given(INSTANTS, OFFSETS)
