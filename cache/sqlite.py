@@ -12,11 +12,11 @@ import structlog
 
 from cache.codec import CodecError, decode_month, encode_month
 from cache.contract import Held
+from cache.laying import lay_over, span_of
 from cache.sqlite_file import Schema, SqliteFile
 from cache.sqlite_shared import SharedFile
-from gridgram.errors import StoreError
 from gridgram.quality import Signal
-from gridgram.series import hours_changed, missing_series, month_series, overlay
+from gridgram.series import month_series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,19 +148,9 @@ class _Chunks:
         key = new.zone, new.signal, _month_key(month)
         row = connection.execute("SELECT packed FROM chunks WHERE zone = ? AND signal = ? AND month = ?", key).fetchone()
         old = self._decoded(row[0], new.zone, new.signal, month) if row else None
-        if old is None:
-            old = missing_series(new.zone, new.signal, month.first_hour, month.hours)
-        try:
-            after = overlay(old, new)
-        except ValueError as error:
-            raise StoreError(f"{new.zone} {new.signal} {month} cannot be stored: {error}.") from error
-        changed = hours_changed(old, after)
+        after, changed = lay_over(old, new, month)
         if changed:
-            present = after.quality.nonzero()[0]
-            connection.execute(
-                "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*key, after.first_hour + int(present[0]), after.first_hour + int(present[-1]) + 1, len(present), encode_month(after)),
-            )
+            connection.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, *span_of(after), encode_month(after)))
         return changed
 
     def _decoded(self, packed: object, zone: str, signal: Signal, month: Month) -> IntensitySeries | None:

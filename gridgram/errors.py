@@ -7,6 +7,7 @@
     |   +-- NoData             the place is known, the hours are not held at the quality asked for
     +-- UpstreamError          wait, or go to another source
     +-- StoreError             go on without the store
+    |   +-- StoreRefused       the store is there and refused this one thing, such as a write while it is full
     +-- SettingsError          call whoever runs the service
 
 Each carries its parts as attributes and a stable `code`; its text is one sentence that a stranger understands.
@@ -90,6 +91,10 @@ class StoreError(GridgramError):
     """The store cannot be read or written; answers go on without it."""
 
     code: ClassVar[str] = "store-error"
+
+
+class StoreRefused(StoreError):
+    """The store answers and refused this one thing (a write while it is full, a command that its user may not send); others go on."""
 
 
 class SettingsError(GridgramError):

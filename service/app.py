@@ -26,6 +26,7 @@ from service.usecases import Gridgram, utc_now
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from cache.contract import SeriesStore
     from providers.base import Provider
     from service.settings import Settings
 
@@ -50,8 +51,19 @@ def build_gridgram(settings: Settings) -> Gridgram:
         return f"needs {PREFIX}PROVIDERS__{provider.settings_name.upper()}__{missing[0].upper()}" if missing else ""
 
     fetcher = Fetcher(engine, providers, why_off, utc_now, settings.upstream_seconds, settings.provider_order)
-    store, memory = SqliteStore(settings.store_path), ChunkMemory(settings.memory_mib * 1024 * 1024)
+    store, memory = _store(settings), ChunkMemory(settings.memory_mib * 1024 * 1024)
     return Gridgram(zones, Locator.load(zones), Intensity(store, Reference.load(zones), memory, zones, fetcher))
+
+
+def _store(settings: Settings) -> SeriesStore:
+    place = settings.redis_place
+    if place is None:
+        return SqliteStore(settings.store_path)
+    from cache.redis_link import RedisLink  # noqa: PLC0415 - the library takes 0.1 s to import, and not everyone needs it
+    from cache.redis_store import RedisStore  # noqa: PLC0415
+
+    link = RedisLink(place, ca_file=settings.redis_ca_file, cert_file=settings.redis_cert_file, key_file=settings.redis_key_file)
+    return RedisStore(link, settings.redis_prefix)
 
 
 def _options(provider: Provider, set_for: Mapping[str, ProviderSettings]) -> Options:

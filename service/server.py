@@ -15,7 +15,6 @@ from aiohttp.web_protocol import RequestHandler
 
 from service.guard import HEADERS
 from service.problems import CONTENT_TYPE, problem_document, problem_of_http, problem_response
-from service.settings import SQLITE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -134,7 +133,7 @@ async def serve(app: web.Application, settings: Settings) -> None:
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         if settings.host not in LOOPBACK:
             log.warning("serve.open", detail=f"anyone who reaches {address} can ask; there are no keys yet", host=host)
-        log.info("serve.ready", address=address, store=f"{SQLITE}{settings.store_path}")
+        log.info("serve.ready", address=address, store=settings.store_name)
         sys.stderr.write(_invitation(address))
         await stop.wait()
         log.info("serve.stopping")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, Validati
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings import SettingsError as PydanticSettingsError
 
+from cache.redis_keys import DEFAULT_PREFIX, PREFIX_PATTERN
+from cache.redis_url import RedisPlace, is_redis_url, read_redis_url
 from gridgram.errors import SettingsError
 
 PREFIX = "GRIDGRAM_"
@@ -58,8 +62,14 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65_535, description="TCP port to listen on; 0 takes a free one.")
     store: str = Field(
         "",
-        description="Where hours are kept: sqlite:///PATH. Default: gridgram/series.sqlite under the user's cache folder.",
+        repr=False,  # it may hold a password
+        description="Where hours are kept: sqlite:///PATH or a Redis URL. Default: gridgram/series.sqlite under the user's cache folder.",
     )
+    redis_prefix: str = Field(DEFAULT_PREFIX, pattern=f"^{PREFIX_PATTERN}$", description="What the names of all keys in Redis begin with.")
+    redis_password_file: FilePath | None = Field(None, description="A file that holds the password for Redis.")
+    redis_ca_file: FilePath | None = Field(None, description="The authority that signed the Redis server's certificate, as PEM.")
+    redis_cert_file: FilePath | None = Field(None, description="The certificate to show to the Redis server, as PEM.")
+    redis_key_file: FilePath | None = Field(None, description="The private key of that certificate, as PEM.")
     memory_mib: int = Field(64, ge=1, le=65_536, description="Memory for hours that are kept ready to compute with. [MiB]")
     offline: bool = Field(False, description="Open no outgoing connection: answer from the store and the embedded reference alone.")
     upstream_seconds: float = Field(
@@ -90,8 +100,37 @@ class Settings(BaseSettings):
         if not self.store:
             return cache_folder() / "series.sqlite"
         if not self.store.startswith(SQLITE) or self.store == SQLITE:
-            raise SettingsError(f"{PREFIX}STORE is {self.store!r}; write it like sqlite:////var/cache/gridgram/series.sqlite")
+            shown = re.sub(r"//.*@", "//***@", self.store)
+            raise SettingsError(
+                f"{PREFIX}STORE is {shown!r}; write it like sqlite:////var/cache/gridgram/series.sqlite or redis://host:6379/0"
+            )
         return _at_home(Path(self.store.removeprefix(SQLITE)))
+
+    @property
+    def redis_place(self) -> RedisPlace | None:
+        """The Redis store, or None when the store is a file; its password is read now. Raises SettingsError."""
+        if not is_redis_url(self.store):
+            return None
+        try:
+            place = read_redis_url(self.store)
+        except ValueError as error:
+            raise SettingsError(f"{PREFIX}STORE: {error}") from None
+        files = {"CA": self.redis_ca_file, "CERT": self.redis_cert_file, "KEY": self.redis_key_file}
+        if not place.is_tls and (unused := [name for name, path in files.items() if path]):
+            raise SettingsError(f"{PREFIX}REDIS_{unused[0]}_FILE is set, but {PREFIX}STORE is not inside TLS; write it as rediss://")
+        if self.redis_key_file and not self.redis_cert_file:
+            raise SettingsError(f"{PREFIX}REDIS_KEY_FILE is set without the certificate that it belongs to, {PREFIX}REDIS_CERT_FILE")
+        if not self.redis_password_file:
+            return place
+        if place.password:
+            raise SettingsError(f"{PREFIX}REDIS_PASSWORD_FILE is set, but {PREFIX}STORE holds a password already; take one of them away")
+        return replace(place, password=_read_secret(self.redis_password_file))
+
+    @property
+    def store_name(self) -> str:
+        """The store's URL, without user and password."""
+        place = self.redis_place
+        return place.name if place else f"{SQLITE}{self.store_path}"
 
 
 def cache_folder() -> Path:

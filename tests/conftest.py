@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.redis_server import redis_cluster, redis_server
 from tests.running import running_service
 
 if TYPE_CHECKING:
@@ -36,3 +37,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
     """The service that all tests share; nothing is imported into its store."""
     with running_service(tmp_path_factory.mktemp("service")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis server that the tests of the store share, each behind a prefix of its own."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a cluster of three masters."""
+    with redis_cluster(tmp_path_factory.mktemp("cluster")) as servers:
+        yield "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in servers)

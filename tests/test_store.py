@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ import structlog
 
 from cache.contract import Held, SeriesStore
 from cache.memory import ChunkMemory
+from cache.redis_link import RedisLink
+from cache.redis_store import RedisStore
+from cache.redis_url import read_redis_url
 from cache.sqlite import SqliteStore
 from gridgram.errors import StoreError
 from gridgram.interval import Month
@@ -37,12 +41,23 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 APRIL = Month(2024, 4)
 
-STORES: dict[str, OpenStore] = {"sqlite": lambda folder: SqliteStore(folder / "cache" / "series.db")}
+STORES: dict[str, OpenStore] = {
+    "sqlite": lambda folder: SqliteStore(folder / "cache" / "series.db"),
+    "redis": lambda folder: redis_store(os.environ["REDIS_URL_OF_TESTS"], folder),
+    "redis_cluster": lambda folder: redis_store(os.environ["REDIS_CLUSTER_URL_OF_TESTS"], folder),
+}
 """Each store by name, opened so that two of one folder share what they hold. Another store joins the contract here."""
 
 
+def redis_store(url: str, folder: Path) -> RedisStore:
+    """A store in a Redis that tests share: what the folder is to a file, a prefix is to it."""
+    return RedisStore(RedisLink(read_redis_url(url)), f"t{blake2b(bytes(folder), digest_size=8).hexdigest()}:")
+
+
 @pytest.fixture(params=list(STORES))
-def open_store(request: pytest.FixtureRequest) -> OpenStore:
+def open_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> OpenStore:
+    if request.param != "sqlite":
+        monkeypatch.setenv(f"{request.param.upper()}_URL_OF_TESTS", request.getfixturevalue(f"{request.param}_url"))
     return STORES[request.param]
 
 

@@ -1,0 +1,258 @@
+"""The way to a Redis server, cluster or sentinels: one deadline, one retry, so many connections and no more, and a breaker.
+
+Whatever goes wrong is a StoreError. A server that does not answer is found out once, within ANSWER_SECONDS; from then on every call
+fails at once, until a look in the background finds the server again. A caller who leaves disturbs nobody: the command is
+finished without him. Belongs to one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from ssl import TLSVersion
+from typing import TYPE_CHECKING, Any, Final
+
+from redis.asyncio import Connection, ConnectionPool, Redis, RedisCluster, SSLConnection
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MaxConnectionsError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from cache.redis_url import RedisKind
+from gridgram.errors import StoreError, StoreRefused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from cache.redis_url import RedisPlace
+
+Command = tuple[str | bytes | int, ...]
+
+ANSWER_SECONDS: Final = 0.25
+"""How long one command may take, connecting and the retry included."""
+WAIT_SECONDS: Final = 1.0
+"""How long a command waits while CONNECTIONS others are under way."""
+DISCOVER_SECONDS: Final = 1.0
+"""The same for the first call to a cluster or to sentinels, who are first asked who is who."""
+LOOK_SECONDS: Final = 0.5
+"""How often a server that was lost is looked for."""
+LOOK_DEADLINE_SECONDS: Final = 2.0
+SENTINEL_SECONDS: Final = 0.1
+"""How long one sentinel may take to answer before the next is asked."""
+CONNECTIONS: Final = 32
+"""How many commands are under way at once; further ones wait."""
+
+LOST: Final = (RedisConnectionError, RedisTimeoutError, ClusterDownError, RedisClusterException, OSError, TimeoutError)
+"""What says that the server cannot be reached or does not answer, rather than that it refuses one command."""
+RETRIED: Final = (RedisConnectionError, RedisClusterException, OSError)
+
+
+class RedisLink:
+    """Sends commands to the place; opens connections at the first one. The files are PEM: the CA's, our certificate, and its key."""
+
+    def __init__(
+        self, place: RedisPlace, *, ca_file: Path | None = None, cert_file: Path | None = None, key_file: Path | None = None
+    ) -> None:
+        self.place = place
+        self._tls = {
+            "ssl_ca_certs": ca_file and str(ca_file),
+            "ssl_certfile": cert_file and str(cert_file),
+            "ssl_keyfile": key_file and str(key_file),
+            "ssl_cert_reqs": "required",
+            "ssl_check_hostname": True,
+            "ssl_min_version": TLSVersion.TLSv1_2,
+        }
+        self._client: Redis | RedisCluster | None = None
+        self._sentinel: Sentinel | None = None
+        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._has_answered = False
+        self._lost = ""
+        self._looking: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return f"RedisLink({self.place.name!r})"
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the breaker is open: calls fail at once until the server is found again."""
+        return bool(self._lost)
+
+    async def ask(self, key: str, *command: str | bytes | int, retries: bool = True) -> Any:  # noqa: ANN401 - Redis answers anything
+        """Send one command that concerns this key, and others of its slot. Raises StoreError, or StoreRefused when only this is refused."""
+        if self._is_closed:
+            raise StoreError(f"The store {self.place.name} is closed.")
+        if self._lost:
+            raise StoreError(self._lost)
+        task = asyncio.ensure_future(self._ask(key, command, retries=retries))
+        self._under_way.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of all connections."""
+        self._is_closed = True
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        client, sentinel, self._client, self._sentinel = self._client, self._sentinel, None, None
+        for connected in (client, sentinel):
+            if connected is not None:
+                with suppress(*LOST):
+                    await connected.aclose()
+
+    async def _ask(self, key: str, command: Command, *, retries: bool) -> Any:  # noqa: ANN401
+        async with self._place():
+            try:
+                async with asyncio.timeout(self._seconds):
+                    answer = await self._send(command, retries=retries)
+            except MaxConnectionsError as error:
+                raise StoreError(f"The store {self.place.name} is busy.") from error
+            except LOST as error:
+                raise self._gone(error, key) from error
+            except RedisError as error:
+                raise StoreRefused(f"The store {self.place.name} {_refusal(error)}.") from error
+        self._has_answered = True
+        return answer
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of the CONNECTIONS commands that may be under way; waited for, but not for a server that was lost meanwhile."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise StoreError(f"The store {self.place.name} is busy: {CONNECTIONS} commands were before this one.") from error
+        try:
+            if self._lost:
+                raise StoreError(self._lost)
+            yield
+        finally:
+            self._free.release()
+
+    @property
+    def _seconds(self) -> float:
+        return ANSWER_SECONDS if self._has_answered or self.place.kind is RedisKind.SINGLE else DISCOVER_SECONDS
+
+    async def _send(self, command: Command, *, retries: bool) -> Any:  # noqa: ANN401
+        try:
+            return await self._send_once(command)
+        except AuthenticationError:
+            raise
+        except RETRIED:
+            if not retries:
+                raise
+            return await self._send_once(command)
+
+    async def _send_once(self, command: Command) -> Any:  # noqa: ANN401
+        client = self._connected()
+        if isinstance(client, RedisCluster):
+            await client.initialize()  # else redis-py 8.1 sends what comes before it knows the slots to any node
+        return await client.execute_command(*command)
+
+    def _gone(self, error: BaseException, key: str) -> StoreError:
+        """Open the breaker and begin to look for the server; returns what to tell."""
+        if not self._is_closed and not self._lost:
+            self._lost = f"The store {self.place.name} {_complaint(error)}."
+            self._looking = asyncio.ensure_future(self._look(key))
+        return StoreError(self._lost or f"The store {self.place.name} is closed.")
+
+    async def _look(self, key: str) -> None:
+        """Ask for the key that was asked for last until the server answers, then close the breaker."""
+        while self._lost:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                async with asyncio.timeout(LOOK_DEADLINE_SECONDS):
+                    await self._send_once(("EXISTS", key))
+            except LOST as error:
+                self._lost = f"The store {self.place.name} {_complaint(error)}."
+                continue
+            except RedisError:
+                pass  # it answers, if only to refuse
+            self._has_answered = True
+            self._lost = ""
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked may have left; then nobody else looks at it
+
+    def _connected(self) -> Redis | RedisCluster:
+        if self._client is None:
+            self._client = self._make_client()
+        return self._client
+
+    def _make_client(self) -> Redis | RedisCluster:
+        place, tls = self.place, self._tls if self.place.is_tls else {}
+        options: dict[str, Any] = {
+            "username": place.username,
+            "password": place.password,
+            "socket_timeout": ANSWER_SECONDS,
+            "socket_connect_timeout": ANSWER_SECONDS,
+            "client_name": "gridgram",
+            "driver_info": None,  # CLIENT SETINFO would cost two more answers
+            "protocol": 2,  # 3 asks every new connection for notices that we do not read
+            **tls,
+        }
+        if place.kind is RedisKind.CLUSTER:
+            nodes = [ClusterNode(host, port) for host, port in place.hosts]
+            options |= {"ssl": place.is_tls, "retry": Retry(NoBackoff(), 0), "max_connections": 2 * CONNECTIONS}
+            options["reinitialize_steps"] = 0  # else a few moved slots close the connections of commands under way
+            return RedisCluster(startup_nodes=nodes, **options)
+        options |= {"retry": Retry(NoBackoff(), 0), "max_connections": 2 * CONNECTIONS, "db": place.database}
+        if place.kind is RedisKind.SENTINEL:
+            asked: dict[str, Any] = {
+                "socket_timeout": SENTINEL_SECONDS,
+                "socket_connect_timeout": SENTINEL_SECONDS,
+                "retry": Retry(NoBackoff(), 0),
+                "protocol": 2,
+                "ssl": place.is_tls,
+                **tls,
+            }
+            self._sentinel = Sentinel(place.hosts, sentinel_kwargs=asked)  # type: ignore[no-untyped-call]
+            master: Redis = self._sentinel.master_for(place.service_name, ssl=place.is_tls, **options)
+            return master
+        ((host, port),) = place.hosts
+        pool = ConnectionPool(SSLConnection if place.is_tls else Connection, host=host, port=port, **options)
+        return Redis.from_pool(pool)
+
+
+def _complaint(error: BaseException) -> str:
+    """Why the server counts as lost, and what to look at; the library's own texts stay inside, for they may name more than we want."""
+    if isinstance(error, AuthenticationError):
+        return "refuses the user or the password; look at GRIDGRAM_STORE, GRIDGRAM_REDIS_PASSWORD_FILE and the server's ACL"
+    if isinstance(error, BusyLoadingError):
+        return "is still loading its data"
+    if isinstance(error, ClusterDownError):
+        return "is a cluster that is down: not all of its slots are served"
+    if isinstance(error, (TimeoutError, RedisTimeoutError)):
+        return f"does not answer within {ANSWER_SECONDS:g} s"
+    return "cannot be reached; look whether it runs and whether GRIDGRAM_STORE names it"
+
+
+def _refusal(error: RedisError) -> str:
+    if isinstance(error, OutOfMemoryError):
+        return "is full and takes no more; give it memory, or maxmemory-policy allkeys-lru"
+    if isinstance(error, ReadOnlyError):
+        return "is a replica that may not be written; name its master"
+    if isinstance(error, NoPermissionError):
+        return "does not let this user do that; docs/store.md has the ACL that is needed"
+    if str(error).startswith("MISCONF"):
+        return "takes no writes because it cannot save to its disk"
+    return f"refuses a command ({type(error).__name__})"
