@@ -1,7 +1,7 @@
 """The one place that waits for sources: plan, ask, parse, check, hours.
 
-One retry policy (three tries, full jitter, never past the deadline), one rate and one circuit breaker a source. A source that fails
-costs its own hours and nothing else.
+One retry policy (three tries, full jitter, within a budget, never past the deadline), one rate and one circuit breaker a source. A
+source that fails costs its own hours and nothing else.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Engine:
     async def _ask(self, provider: Provider, request: Request, deadline: float, room: asyncio.Semaphore) -> Batch | None:
         policy = AsyncRetrying(
             retry=retry_if_exception_type((Unreachable, UpstreamFault)),
-            stop=_StopBefore(deadline) | stop_after_attempt(ATTEMPTS),
+            stop=_StopBefore(deadline) | stop_after_attempt(ATTEMPTS) | _StopUnpaid(self.health_of(provider)),
             wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
             reraise=True,
         )
@@ -211,6 +211,17 @@ class _StopBefore(stop_base):
 
     def __call__(self, state: RetryCallState) -> bool:
         return time.monotonic() + state.upcoming_sleep >= self.deadline
+
+
+class _StopUnpaid(stop_base):
+    """Stop when the source's retry budget is used up. Asked last: what it allows is counted as done."""
+
+    def __init__(self, health: Health) -> None:
+        self.health = health
+
+    def __call__(self, state: RetryCallState) -> bool:
+        del state
+        return not self.health.may_retry()
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""How a source is doing: counts, a circuit breaker, and the pauses that it asked for. Knows no clock: `now` is monotonic seconds."""
+"""How a source is doing: counts, a circuit breaker, a retry budget, and the pauses that it asked for.
+
+Knows no clock: `now` is monotonic seconds. The public attributes of `Health` are what metrics are made of; they keep their names.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,24 @@ KEY_PAUSE_SECONDS: Final = 900.0
 RATE_PAUSE_SECONDS: Final = 60.0
 """For a 429 that does not say how long."""
 LONGEST_PAUSE_SECONDS: Final = 3_600.0
+MOST_RETRIES: Final = 4.0
+"""What may be tried again in a row without one sound answer: more would load a source that is in trouble already."""
+RETRIES_A_SUCCESS: Final = 0.2
+"""What a sound answer adds to that: in the long run one call in five may be a retry."""
 
 
 @dataclass(slots=True)
 class Health:
-    """What is known of one source since the process started."""
+    """What is known of one source since the process started.
+
+    `calls` counts fetches that were let through, `retries` requests that were sent again, `refused` fetches that were not let through;
+    `errors` is by kind (`providers.errors`), `last_seconds` what the last sound fetch took.
+    """
 
     name: str
     calls: int = 0
+    retries: int = 0
+    refused: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     failures_in_a_row: int = 0
     last_success: datetime | None = None
@@ -42,6 +55,7 @@ class Health:
     is_down: bool = False
     _open_until: float = float("-inf")
     _paused_until: float = float("-inf")
+    _retries_left: float = MOST_RETRIES
 
     def is_admitted(self, now: float) -> bool:
         """Whether the source may be asked at this moment."""
@@ -51,6 +65,7 @@ class Health:
         """Count a call, or raise Unreachable when the source is to be left alone; of a source that is down, one probe is let through."""
         if not self.is_admitted(now):
             seconds = max(self._open_until, self._paused_until) - now
+            self.refused += 1
             raise Unreachable(f"{self.name} is left alone for {seconds:.0f} s: {self.last_error}")
         if self.failures_in_a_row >= FAILURES_TO_OPEN:
             self._open_until = now + OPEN_SECONDS
@@ -60,6 +75,7 @@ class Health:
         """Note a sound answer; a pause that the source asked for meanwhile stays."""
         self.failures_in_a_row = 0
         self._open_until = float("-inf")
+        self._retries_left = min(MOST_RETRIES, self._retries_left + RETRIES_A_SUCCESS)
         self.last_success, self.last_seconds = at, seconds
         if self.is_down:
             self.is_down = False
@@ -81,6 +97,23 @@ class Health:
         if not self.is_down and not self.is_admitted(now):
             self.is_down = True
             log.warning("source.down", provider=self.name, kind=kind_of(error), detail=self.last_error)
+
+    def may_retry(self) -> bool:
+        """Whether the budget allows to send a request once more; if so, that is counted."""
+        if self._retries_left < 1:
+            return False
+        self._retries_left -= 1
+        self.retries += 1
+        return True
+
+    def paused_seconds(self, now: float) -> float:
+        """For how long the source still wants to be left alone; 0 when it does not. What the breaker says is not counted. [s]"""
+        return max(0.0, self._paused_until - now)
+
+    def heed(self, now: float, seconds: float) -> None:
+        """Leave the source alone for so long, because another process was told to. [s]"""
+        self._pause(now, seconds)
+        self.last_error = self.last_error or f"{self.name} told another process to wait."
 
     def _pause(self, now: float, seconds: float) -> None:
         self._paused_until = max(self._paused_until, now + min(seconds, LONGEST_PAUSE_SECONDS))

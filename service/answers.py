@@ -154,7 +154,10 @@ class SeriesAnswer(PlaceMembers):
 
 
 class LatestAnswer(PlaceMembers):
-    """The newest hour that is known, its age at the time of the answer and where it comes from. [gCO2e/kWh, s]"""
+    """The newest hour that is known, its age at the time of the answer and where it comes from. [gCO2e/kWh, s]
+
+    `stale`: it is older than twice what its source usually takes, so the source is silent or repeats itself.
+    """
 
     signal: str
     start: str
@@ -165,6 +168,7 @@ class LatestAnswer(PlaceMembers):
     quality: str
     provider: str
     age_seconds: float
+    stale: bool
     provenance: list[SeriesProvenanceAnswer]
 
 

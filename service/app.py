@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -20,6 +21,7 @@ from service.http import CONTRACT, GRIDGRAM
 from service.intensity import Intensity
 from service.openapi import openapi_yaml
 from service.operations import OPERATIONS
+from service.refreshing import Refresher
 from service.settings import PREFIX, ProviderSettings
 from service.usecases import Gridgram, utc_now
 
@@ -37,6 +39,8 @@ def build_gridgram(settings: Settings) -> Gridgram:
     providers = load_providers()
     if unknown := sorted({*settings.providers, *settings.provider_order} - providers.keys()):
         raise SettingsError(f"{PREFIX}PROVIDERS names {unknown[0]!r}, which is no source; the sources are {', '.join(sorted(providers))}")
+    if unknown := [zone for zone in settings.refresh_zones if zone not in zones]:
+        raise SettingsError(f"{PREFIX}REFRESH_ZONES names {unknown[0]!r}, which is no zone; `gridgram zones` lists them")
     set_for = {name: settings.providers.get(name, ProviderSettings()) for name in providers}
     engine = Engine({name: _options(provider, set_for) for name, provider in providers.items()}, utc_now)
 
@@ -52,7 +56,9 @@ def build_gridgram(settings: Settings) -> Gridgram:
 
     fetcher = Fetcher(engine, providers, why_off, utc_now, settings.upstream_seconds, settings.provider_order)
     store, memory = _store(settings), ChunkMemory(settings.memory_mib * 1024 * 1024)
-    return Gridgram(zones, Locator.load(zones), Intensity(store, Reference.load(zones), memory, zones, fetcher))
+    intensity = Intensity(store, Reference.load(zones), memory, zones, fetcher)
+    refresher = Refresher(intensity, settings.refresh_zones) if settings.refresh else None
+    return Gridgram(zones, Locator.load(zones), intensity, refresher=refresher)
 
 
 def _store(settings: Settings) -> SeriesStore:
@@ -81,7 +87,12 @@ def build_app(gridgram: Gridgram) -> web.Application:
         app.add_routes([route(operation.path, operation.handler)])
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
+        gridgram.intensity.answers_first = True
+        refreshing = asyncio.create_task(gridgram.refresher.run()) if gridgram.refresher else None
         yield
+        if refreshing:
+            refreshing.cancel()
+            await asyncio.gather(refreshing, return_exceptions=True)
         await gridgram.intensity.close()
 
     app.cleanup_ctx.append(lifetime)

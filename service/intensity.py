@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import structlog
 
 from gridgram.errors import StoreError
-from gridgram.interval import Month, months_between
+from gridgram.interval import HOURS_PER_DAY, Month, hour_of, months_between
+from gridgram.quality import MISSING_CODE
 from gridgram.series import joined, month_series, overlay
 from gridgram.sums import MonthChunk
+from service.asking import KNOWN
+from service.freshness import RECENT_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,17 +31,22 @@ if TYPE_CHECKING:
     from gridgram.series import IntensitySeries
     from gridgram.zones import Zones
     from providers.reference import Reference
-    from service.fetching import Fetcher
+    from service.fetching import Fetcher, Flight
 
 log = structlog.get_logger()
 
 STORE_CHECK_SECONDS = 1.0
-"""How old the knowledge may be that nobody else (an import, another process) has changed the store."""
+"""How old the knowledge may be that nobody else (an import, another process) has changed the store, or was told to leave a source alone."""
 
 
 @dataclass(slots=True)
 class Intensity:
-    """Reads the hours of any zone and signal. Belongs to one event loop."""
+    """Reads the hours of any zone and signal. Belongs to one event loop.
+
+    `answers_first`: hours that are held are answered at once, though a source may have newer ones, which are then fetched behind the
+    answer. So does a service; a command, which ends with its answer, waits. Counts: `stale_served` answers that were given so.
+    `in_use`: when recent hours of a zone and signal were last asked for [monotonic s].
+    """
 
     store: SeriesStore
     reference: Reference
@@ -44,14 +54,26 @@ class Intensity:
     zones: Zones | None = None
     fetcher: Fetcher | None = None
     store_is_away: bool = False
-    _filling: set[asyncio.Future[None]] = field(default_factory=set)
+    answers_first: bool = False
+    stale_served: int = 0
+    in_use: dict[tuple[str, Signal], float] = field(default_factory=dict)
+    _recent_from: int = 0
+    _loading: dict[tuple[object, ...], asyncio.Task[list[MonthChunk]]] = field(default_factory=dict)
     _checked_at: float = field(default=float("-inf"))
     _generation: int = -1
 
     async def read(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
         """The hours [first_hour, end_hour): the best that is to be had of each, explicit holes where nothing is."""
         await self.prepare(zone, signal, first_hour, end_hour)
-        return await self._held_hours(zone, signal, first_hour, end_hour)
+        return await self.held_hours(zone, signal, first_hour, end_hour)
+
+    async def read_at_once(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
+        """As `read`, but where answers come first without waiting even for hours that are not held."""
+        if not self.answers_first:
+            return await self.read(zone, signal, first_hour, end_hour)
+        if await self._asked_flight(zone, signal, first_hour, end_hour):
+            self.stale_served += 1
+        return await self.held_hours(zone, signal, first_hour, end_hour)
 
     def at_hand(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries | None:
         """A series that holds the hours and need not be waited for; None where the store or a source has to be looked at, or two months."""
@@ -59,33 +81,64 @@ class Intensity:
         chunk = self.memory.get(zone, signal, month)
         if chunk is None or end_hour > chunk.series.end_hour or time.monotonic() - self._checked_at > STORE_CHECK_SECONDS:
             return None
-        if self.fetcher is not None and self.fetcher.is_due(zone, signal, first_hour, end_hour):
+        fetcher = self.fetcher
+        if fetcher is not None and (end_hour > self._recent_from or fetcher.due_days(zone, signal, first_hour, end_hour)):
             return None
         return chunk.series
 
     async def prepare(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
         """Ask the sources for what is missing or may have changed in the span. A caller that leaves does not stop it for the others."""
-        if self.fetcher is None or self.zones is None:
+        flight = await self._asked_flight(zone, signal, first_hour, end_hour)
+        if flight is None or self.fetcher is None:
             return
-        await self.look_at_store()  # first: what was fetched while it was away is worth asking for again
-        if not self.fetcher.is_due(zone, signal, first_hour, end_hour):
+        if self.answers_first and await self._is_held(zone, signal, first_hour, end_hour, flight):
+            self.stale_served += 1
             return
-        span = range(first_hour, end_hour)
-        filling = asyncio.ensure_future(self.fetcher.fill(self.zones[zone], signal, span, self._held_hours, self._keep))
-        self._filling.add(filling)
-        filling.add_done_callback(self._filling.discard)
-        await asyncio.shield(filling)
+        await asyncio.wait([flight.task], timeout=self.fetcher.seconds)
+
+    async def refresh(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
+        """Fetch what is due of the span, and return when that is done."""
+        if flight := await self._flight(zone, signal, first_hour, end_hour):
+            await asyncio.wait([flight.task])
 
     async def close(self) -> None:
         """Stop asking, and let go of the sources and the store."""
-        for filling in self._filling:
-            filling.cancel()
-        await asyncio.gather(*self._filling, return_exceptions=True)
         if self.fetcher is not None:
-            await self.fetcher.engine.close()
+            await self.fetcher.close()
+        await asyncio.gather(*self._loading.values(), return_exceptions=True)
         await self.store.close()
 
-    async def _held_hours(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
+    async def _asked_flight(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> Flight | None:
+        """As `_flight`, for a caller: a zone whose recent hours somebody asks for is in use."""
+        flight = await self._flight(zone, signal, first_hour, end_hour)
+        if end_hour > self._recent_from:
+            self.in_use[zone, signal] = time.monotonic()
+        return flight
+
+    async def _flight(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> Flight | None:
+        """The fetch of what is due of a span, begun if it was not under way; None when there is nothing to wait for."""
+        if self.fetcher is None or self.zones is None:
+            return None
+        await self.look_at_store()  # first: what was fetched while it was away is worth asking for again
+        if due := self.fetcher.due_days(zone, signal, first_hour, end_hour):
+            return self.fetcher.flight(self.zones[zone], signal, due, self)
+        if self.answers_first and (early := self.fetcher.early_days(zone, signal, first_hour, end_hour)):
+            self.fetcher.flight(self.zones[zone], signal, early, self)
+        return None
+
+    async def _is_held(self, zone: str, signal: Signal, first_hour: int, end_hour: int, flight: Flight) -> bool:
+        """Whether no hour of the span is missing that the flight may bring."""
+        assert self.fetcher is not None  # noqa: S101 - a flight is the fetcher's
+        first_told, end_told = self.fetcher.told_span(zone, signal)
+        first_hour, end_hour = max(first_hour, first_told), min(end_hour, end_told)
+        if first_hour >= end_hour:
+            return True
+        quality = (await self.held_hours(zone, signal, first_hour, end_hour)).quality
+        is_asked = np.isin(np.arange(first_hour, end_hour) // HOURS_PER_DAY, list(flight.days))
+        return not (((quality == MISSING_CODE) | (quality > KNOWN)) & is_asked).any()
+
+    async def held_hours(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
+        """The hours [first_hour, end_hour) as they are held, without asking any source."""
         chunks = await self.chunks(zone, signal, months_between(first_hour, end_hour))
         if len(chunks) == 1:
             return chunks[0].series.window(first_hour, end_hour)
@@ -95,11 +148,9 @@ class Intensity:
         """The months, each whole, from memory where they are there and not outdated."""
         await self.look_at_store()
         held = {month: self.memory.get(zone, signal, month) for month in months}
-        absent = [month for month, chunk in held.items() if chunk is None]
+        absent = tuple(month for month, chunk in held.items() if chunk is None)
         if absent:
-            for chunk in await self._load(zone, signal, absent):
-                held[chunk.month] = chunk
-                self.memory.put(chunk)
+            held.update({chunk.month: chunk for chunk in await self._loaded(zone, signal, absent)})
         return [chunk for chunk in held.values() if chunk is not None]
 
     async def held(self) -> list[Held]:
@@ -110,35 +161,66 @@ class Intensity:
             self._store_failed(error)
             return []
 
-    async def _keep(self, fetched: Sequence[IntensitySeries]) -> None:
-        """Lay fetched hours over what is held, in the store and, also when that is away, in memory."""
+    async def put(self, fetched: Sequence[IntensitySeries]) -> bool:
+        """Lay fetched hours over what is held, in the store and, also when that is away, in memory; whether the store has them."""
+        is_stored = False
         try:
             if await self.store.merge(fetched) and await self.store.generation() == self._generation + 1:
                 self._generation += 1  # nobody but us has written, and what we wrote is laid over the memory below
+            is_stored = True
         except StoreError as error:
             self._store_failed(error)
         for series in fetched:
             for month, hours in month_series(series).items():
                 (chunk,) = await self.chunks(series.zone, series.signal, [month])
                 self.memory.put(MonthChunk(overlay(chunk.series, hours)))
+        return is_stored
+
+    async def _loaded(self, zone: str, signal: Signal, months: tuple[Month, ...]) -> list[MonthChunk]:
+        """The months from the store; of many who need the same at once, one reads. One that leaves does not stop it for the others."""
+        key = zone, signal, months, self._generation
+        loading = self._loading.get(key)
+        if loading is None:
+            loading = self._loading[key] = asyncio.create_task(self._load(zone, signal, months))
+            loading.add_done_callback(lambda _: self._loading.pop(key))
+        return await asyncio.shield(loading)
 
     async def _load(self, zone: str, signal: Signal, months: Sequence[Month]) -> list[MonthChunk]:
         stored: Sequence[IntensitySeries | None] = [None] * len(months)
+        generation = self._generation
         try:
             stored = await self.store.read(zone, signal, months)
+            is_current = await self.store.generation() == generation == self._generation
         except StoreError as error:
             self._store_failed(error)
+            is_current = True  # until the store is back, when the memory is emptied
         chunks = []
         for month, hours in zip(months, stored, strict=True):
             typical = self.reference.series(zone, signal, month.first_hour, month.next.first_hour)
             chunks.append(MonthChunk(typical if hours is None else overlay(typical, hours)))
+            if hours is None and self.fetcher is not None and not self.store_is_away:
+                self.fetcher.look_into(zone, signal, month.first_hour, month.next.first_hour)
+        if is_current:  # else another wrote while this was read: what was read answers, but is not kept as what is held now
+            for chunk in chunks:
+                self.memory.put(chunk)
+        else:
+            self._checked_at = float("-inf")
         return chunks
+
+    async def look_again(self) -> None:
+        """See at once what other processes have written."""
+        self._checked_at = float("-inf")
+        await self.look_at_store()
 
     async def look_at_store(self) -> None:
         """Empty the memory when the store is not what it was, or has come back; what is held stays while it is away."""
         if time.monotonic() - self._checked_at <= STORE_CHECK_SECONDS:
             return
         self._checked_at = time.monotonic()
+        if self.fetcher is not None:
+            self._recent_from = hour_of(self.fetcher.clock()) - RECENT_DAYS * HOURS_PER_DAY
+            with suppress(StoreError):  # which the next line tells as well
+                self.fetcher.heed(await self.store.pauses())
         try:
             generation = await self.store.generation()
         except StoreError as error:

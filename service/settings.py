@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     upstream_seconds: float = Field(
         8.0, gt=0, le=300, description="How long one request waits for sources before it is answered without. [s]"
     )
+    refresh: bool = Field(True, description="Fetch the newest hours of zones in use before they are asked for.")
+    refresh_zones: tuple[str, ...] = Field((), description="Zones to keep fresh though nobody asks for them, as a JSON list of keys.")
     provider_order: tuple[str, ...] = Field((), description="Sources to ask first, as a JSON list of names.")
     providers: dict[str, ProviderSettings] = Field({}, description="What is set for single sources, see below.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe event that is logged.")

@@ -31,6 +31,7 @@ from service.answers import (
     source_answer,
     zone_answer,
 )
+from service.freshness import stale_after_seconds
 from service.jobs import Job, read_job
 from service.limits import MAX_FAULTS
 from service.requests import check_span
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         ZonesAnswer,
     )
     from service.intensity import Intensity
+    from service.refreshing import Refresher
     from service.requests import LatestQuery, LocationQuery, SeriesQuery
 
 FILE_INFO = ProviderInfo(
@@ -88,6 +90,7 @@ class Gridgram:
     locator: Locator
     intensity: Intensity
     now: Callable[[], datetime] = utc_now
+    refresher: Refresher | None = None
 
     def read_job(self, members: Any) -> Job:  # noqa: ANN401 - JSON of any shape, checked here
         """Check the members of a job. Pure and without waiting, so it may run in a thread. Raises InvalidInput."""
@@ -116,19 +119,25 @@ class Gridgram:
         return series_answer(place, series), series
 
     async def latest(self, query: LatestQuery) -> LatestAnswer:
-        """The newest hour that a source told, if it lies within a day; else what is typical for the present hour."""
+        """The newest hour that a source told, if it lies within a day; else what is typical for the present hour.
+
+        A held hour is answered at once, a stale one only when no source is worth waiting for.
+        """
         now = self.now()
         place = await self._place(query.location)
-        present = hour_of(now)
-        series = await self.intensity.read(place.zone.key, Signal(query.signal), present - LATEST_HOURS, present + 1)
-        known = [index for index, quality in enumerate(series.quality.tolist()) if 0 < quality <= _KNOWN]
-        hour = present - LATEST_HOURS + known[-1] if known else present
-        newest = series.window(hour, hour + 1)
+        signal, present = Signal(query.signal), hour_of(now)
+        span = place.zone.key, signal, present - LATEST_HOURS, present + 1
+        newest = _newest_known(await self.intensity.read_at_once(*span))
+        fetcher = self.intensity.fetcher
+        if newest is None or (self._is_stale(newest, now) and fetcher and fetcher.is_answering(place.zone.key, signal)):
+            series = await self.intensity.read(*span)
+            newest = _newest_known(series) or series.window(present, present + 1)
         if not newest.quality[0]:
-            raise self._no_data(place.zone, series.signal, [hour], None)
+            raise self._no_data(place.zone, signal, [present], None)
+        hour = newest.first_hour
         return {
             **place_members(place),
-            "signal": series.signal.value,
+            "signal": signal.value,
             "start": format_hour(hour),
             "end": format_hour(hour + 1),
             "g_per_kwh": float(newest.g_per_kwh[0]),
@@ -136,9 +145,16 @@ class Gridgram:
             "high": float(newest.high[0]),
             "quality": QUALITIES[newest.quality[0] - 1].value,
             "provider": newest.sources[newest.source[0]].provider,
-            "age_seconds": max(0.0, (now - hour_start(hour + 1)).total_seconds()),
+            "age_seconds": _age_seconds(newest, now),
+            "stale": self._is_stale(newest, now),
             "provenance": series_provenance(newest),
         }
+
+    def _is_stale(self, newest: IntensitySeries, now: datetime) -> bool:
+        """Whether an hour is older than its source should let it become."""
+        fetcher = self.intensity.fetcher
+        provider = newest.sources[newest.source[0]].provider
+        return _age_seconds(newest, now) > stale_after_seconds(fetcher.providers.get(provider) if fetcher else None)
 
     async def locate(self, query: LocationQuery) -> LocateAnswer:
         """The zone of a location. Raises UnknownLocation."""
@@ -250,6 +266,18 @@ class Gridgram:
         fetcher = self.intensity.fetcher
         told = {signal for signal in Signal if fetcher and fetcher.usable(zone.key, signal)}
         return [signal.value for signal in Signal if signal in told or self.intensity.reference.offer(zone.key, signal)]
+
+
+def _newest_known(series: IntensitySeries) -> IntensitySeries | None:
+    """The newest hour that a source told, forecasts excluded."""
+    known = ((series.quality > 0) & (series.quality <= _KNOWN)).nonzero()[0]
+    hour = series.first_hour + int(known[-1]) if len(known) else None
+    return None if hour is None else series.window(hour, hour + 1)
+
+
+def _age_seconds(hour: IntensitySeries, now: datetime) -> float:
+    """How long ago an hour ended; 0 while it is not over. [s]"""
+    return max(0.0, (now - hour_start(hour.end_hour)).total_seconds())
 
 
 def _write_emissions(place: Place | None, job: Job, columns: HourColumns) -> EmissionsAnswer:

@@ -17,7 +17,7 @@ from gridgram.quality import Scope, Signal
 from providers.base import Request
 from providers.engine import Options
 from providers.registry import load_providers
-from service import fetching, intensity
+from service import asking, intensity
 from service.app import build_gridgram
 from service.requests import SeriesQuery, read_request
 from service.settings import ProviderSettings, Settings
@@ -37,9 +37,9 @@ START = datetime(2024, 3, 10, tzinfo=UTC)
 JOB = {"location": "FR", "energy": {"start": "2024-03-10T05:00:00Z", "step": "PT1H", "kwh": [1.0] * 24}}
 
 
-def rows(hours: int, nature: str) -> bytes:
-    """Half-hour rows of a grid that burns a little more gas every hour."""
-    stamps = (START + timedelta(minutes=30 * step) for step in range(2 * hours))
+def rows(hours: int, nature: str, minutes: int = 30) -> bytes:
+    """Rows of a grid that burns a little more gas every hour, half-hourly as in the consolidated data set."""
+    stamps = (START + timedelta(minutes=minutes * step) for step in range(60 // minutes * hours))
     mixes = ((stamp, 3_000 + 10 * int((stamp - START) / timedelta(hours=1))) for stamp in stamps)
     return orjson.dumps(
         [
@@ -132,7 +132,7 @@ async def test_with_the_source_dead_held_hours_are_still_answered_and_the_rest_i
 async def test_a_source_that_was_away_is_asked_again_soon_and_its_silence_is_not_taken_for_absence(
     gridgram: Gridgram, tape: Tape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "UNANSWERED_SECONDS", 0.0)
+    monkeypatch.setattr(asking, "UNANSWERED_SECONDS", 0.0)
     tape.mode = "400"
     assert (await asked(gridgram))["coverage"] == {"typical": 1.0}
 

@@ -18,10 +18,11 @@ BOMB = gzip.compress(b"[" + b" " * (300 * 1024 * 1024) + b"]", compresslevel=9)
 
 
 class Tape:
-    """Answers every request as `mode` says; `answers` holds what the mode `ok` gives, by path."""
+    """Answers every request as `mode` says, after `delay_seconds`; `answers` holds what the mode `ok` gives, by path."""
 
     def __init__(self) -> None:
         self.mode = "ok"
+        self.delay_seconds = 0.0
         self.answers: dict[str, bytes] = {}
         self.headers: dict[str, str] = {}
         self.seen: deque[web.Request] = deque(maxlen=1_000)
@@ -36,6 +37,7 @@ class Tape:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         self.seen.append(request)
+        await asyncio.sleep(self.delay_seconds)
         modes: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
             "slow": self._slow,
             "drip": self._drip,

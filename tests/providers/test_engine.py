@@ -245,7 +245,7 @@ async def test_a_redirect_carries_no_secret_to_another_place(engine: Engine, tap
     ("retry_after", "paused_seconds"),
     [
         ("120", 120),
-        (format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True), 600),
+        ("a date", 600),
         (None, 60),
         ("-5", 60),
         ("1000000000", 3_600),
@@ -256,6 +256,8 @@ async def test_a_429_is_obeyed_for_as_long_as_it_says_up_to_an_hour(
     engine: Engine, tape: Tape, retry_after: str | None, paused_seconds: int
 ) -> None:
     tape.mode = "429"
+    if retry_after == "a date":
+        retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=paused_seconds), usegmt=True)
     tape.headers = {"Retry-After": retry_after} if retry_after else {}
 
     with pytest.raises(RateLimited):
@@ -299,6 +301,41 @@ async def test_five_failures_open_the_breaker_and_an_answer_closes_it(engine: En
     await engine.fetch(TOY, FR, DAY, SOON)
 
     assert engine.health_of(TOY).failures_in_a_row == 0
+
+
+async def test_a_source_that_fails_for_a_minute_gets_at_most_a_fifth_more_calls_than_fetches(engine: Engine, tape: Tape) -> None:
+    """Two fetches a second for a minute, by the clock of the breaker."""
+    tape.mode = "500"
+    health = engine.health_of(TOY)
+    fetches = 120
+
+    for _ in range(fetches):
+        with pytest.raises(UpstreamError):
+            await engine.fetch(TOY, FR, DAY, SOON)
+        health._open_until -= 0.5
+
+    assert health.calls + health.refused == fetches
+    assert tape.calls == health.calls + health.retries
+    assert tape.calls <= 12  # five until the breaker opens and the four retries, then a probe each half minute
+
+
+async def test_retries_come_out_of_a_budget_that_sound_answers_fill(engine: Engine, tape: Tape) -> None:
+    health = engine.health_of(TOY)
+    while health.may_retry():
+        pass
+    tape.mode = "500"
+    with pytest.raises(UpstreamFault):
+        await engine.fetch(TOY, FR, DAY, SOON)
+    assert tape.calls == 1
+
+    tape.mode = "ok"
+    for _ in range(6):
+        await engine.fetch(TOY, FR, DAY, SOON)
+    tape.mode = "500"
+    with pytest.raises(UpstreamFault):
+        await engine.fetch(TOY, FR, DAY, SOON)
+
+    assert tape.calls == 1 + 6 + 2
 
 
 def test_of_a_source_that_is_down_one_probe_at_a_time_is_let_through() -> None:
