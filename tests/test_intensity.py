@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -148,6 +149,40 @@ async def test_hours_that_another_process_writes_are_seen(intensity: Intensity, 
     assert before.quality[7] == TYPICAL
     assert (after.quality[7], after.g_per_kwh[7]) == (MEASURED, 99.0)
     assert len(watched.reads) == 2
+
+
+async def test_a_month_that_was_read_while_another_wrote_is_not_kept_as_what_is_held_now(
+    intensity: Intensity, watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await intensity.look_at_store()
+    monkeypatch.setattr(module, "STORE_CHECK_SECONDS", 3_600.0)
+    read = watched.store.read
+
+    async def read_slowly(zone: str, signal: Signal, months: Sequence[Month]) -> list[IntensitySeries | None]:
+        found = await read(zone, signal, months)
+        other = SqliteStore(tmp_path / "series.sqlite")
+        await other.merge([hours([99.0], first=7)])
+        await other.close()
+        return found
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(watched.store, "read", read_slowly)
+        before = await march(intensity)
+
+    assert before.quality[7] == TYPICAL
+    assert (await march(intensity)).g_per_kwh[7] == 99.0
+
+
+async def test_of_many_who_need_the_same_month_one_reads_it_and_one_who_leaves_harms_nobody(intensity: Intensity, watched: Watched) -> None:
+    leaving = asyncio.ensure_future(march(intensity))
+    staying = [asyncio.ensure_future(march(intensity)) for _ in range(50)]
+    await intensity.look_at_store()
+    leaving.cancel()
+
+    series = await asyncio.gather(*staying)
+
+    assert all(facts(one) == facts(series[0]) for one in series[1:3])
+    assert watched.reads == [("FR", [MARCH])]
 
 
 async def test_between_two_checks_the_store_is_left_in_peace(
