@@ -28,6 +28,7 @@ from service.command import (
     run,
     settings_of_command,
 )
+from service.footprint import commands as footprint_commands
 
 if TYPE_CHECKING:
     from service.answers import EmissionsAnswer, SeriesAnswer
@@ -128,6 +129,9 @@ def emissions(
             from service.tables import print_emissions  # noqa: PLC0415 - rich is loaded only to print
 
             print_emissions(answer)
+
+
+app.command("footprint")(footprint_commands.footprint)
 
 
 @app.command()

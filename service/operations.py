@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service import answers, handlers
 from service.batch import emissions_batch
+from service.footprint.operations import OPERATIONS as FOOTPRINT_OPERATIONS
 from service.formats import CSV_TYPE, JSON_TYPE, PARQUET_TYPE
 from service.operation import BODY_PROBLEMS, NDJSON_TYPE, Example, Operation
 from service.requests import EmissionsRequest, LatestQuery, LocationQuery, SeriesQuery
@@ -39,6 +40,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example=Example(body=[_JOB, {**_JOB, "location": "US-CAL-CISO", "include": []}]),
         tag="emissions",
     ),
+    *FOOTPRINT_OPERATIONS,
     Operation(
         "GET",
         "/v1/intensity",

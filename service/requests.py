@@ -6,7 +6,7 @@ Unknown fields, lax conversions (a string or `true` for a number), NaN and negat
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast, get_args
 
 from pydantic import (
     AfterValidator,
@@ -40,6 +40,7 @@ from service.limits import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from pydantic_core import InitErrorDetails
@@ -346,7 +347,7 @@ def _faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
 
 def _fault(problem: Any, model: type[BaseModel]) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, with free context
     place = problem["loc"]
-    visible = [part for index, part in enumerate(place) if not (index == 1 and place[0] == "energy" and part in ENERGY_FORMS)]
+    visible = [part for index, part in enumerate(place) if not (index and place[index - 1] == "energy" and part in ENERGY_FORMS)]
     pointer = "".join(f"/{_escape(str(part))}" for part in visible)
     match problem["type"]:
         case "extra_forbidden":
@@ -371,12 +372,20 @@ def _unknown_field(name: str, known: list[str]) -> str:
 
 def _known_fields(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """The fields of the model at this place of a request."""
-    for part in place:
-        if part in ENERGY_FORMS and model is EmissionsRequest:
+    for before, part in zip(("", *place), place, strict=False):
+        if before == "energy" and part in ENERGY_FORMS:
             model = ENERGY_FORMS[str(part)]
-        elif part == "intervals":
-            model = EnergyInterval
+        elif part in model.model_fields:
+            model = next(_models_in(model.model_fields[str(part)].annotation), model)
     return list(model.model_fields)
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models that a field may hold, whatever list, union or annotation is about them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
 
 
 def _escape(part: str) -> str:

@@ -34,10 +34,40 @@ OPERATIONS = {
 }
 JSON, NDJSON, PROBLEM = "application/json", "application/x-ndjson", "application/problem+json"
 
-UNITS = ("_kwh", "_g", "_w", "_kw", "_mw", "_g_per_kwh", "_g_per_unit", "_seconds", "_minutes", "_percent", "_share")
-NAMES_WITH_A_UNIT = {"kwh", "g_per_kwh", "g_per_unit", "power_w", "latitude", "longitude", "hours", "hours_missing", "year", "years"}
+UNITS = (
+    "_kwh",
+    "_g",
+    "_w",
+    "_kw",
+    "_mw",
+    "_g_per_kwh",
+    "_g_per_unit",
+    "_seconds",
+    "_minutes",
+    "_percent",
+    "_share",
+    "_days",
+    "_hours",
+    "_years",
+    "_kg",
+)
+NAMES_WITH_A_UNIT = {
+    "kwh",
+    "g_per_kwh",
+    "g_per_unit",
+    "power_w",
+    "latitude",
+    "longitude",
+    "hours",
+    "hours_missing",
+    "year",
+    "years",
+    "days",
+    "requests",
+    "tokens",
+}
 """Units by themselves, degrees by custom, counts by what they count, years."""
-NO_UNIT = {"pue", "status", "line", "coverage"}
+NO_UNIT = {"pue", "status", "line", "coverage", "host_factor", "utilisation", "share", "gpu_count"}
 """A ratio, an HTTP status, the number of a line, shares."""
 BESIDE = {"low": "g_per_kwh", "high": "g_per_kwh", "value": "unit"}
 """Numbers whose unit is told by the field beside them."""

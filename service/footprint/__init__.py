@@ -1,0 +1,1 @@
+"""The life-cycle footprint: what comes in, what goes out, and the report."""
