@@ -71,6 +71,20 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "Strubell et al. 2019, arXiv 1906.02243, 126,000 lb",
         2019,
     ),
+    Equivalent(
+        "what a grown tree takes up in a month",
+        "tree-month",
+        917,
+        "Green Algorithms, Lannelongue et al. 2021, Advanced Science 8, 2100707",
+        2021,
+    ),
+    Equivalent(
+        "flying from Paris to London",
+        "passenger flight",
+        50_000,
+        "Green Algorithms, Lannelongue et al. 2021, Advanced Science 8, 2100707",
+        2021,
+    ),
 )
 
 

@@ -65,6 +65,7 @@ NAMES_WITH_A_UNIT = {
     "days",
     "requests",
     "tokens",
+    "count",
 }
 """Units by themselves, degrees by custom, counts by what they count, years."""
 NO_UNIT = {"pue", "status", "line", "coverage", "host_factor", "utilisation", "share", "gpu_count"}

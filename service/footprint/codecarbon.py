@@ -1,8 +1,8 @@
 """CodeCarbon's `emissions.csv` as deployments: its energy by hour, one entry for each place and basis.
 
 Columns are read by name, since their order changed between versions. `timestamp` is the machine's local time at the end of a row,
-`duration` seconds, `energy_consumed` kWh with `pue` in it. A tracker that flushes writes the run's energy so far under the same `run_id`; rows
-of tasks (`task_name`) are each their own. A row that does not fit the header is refused with its line, never guessed.
+`duration` seconds, `energy_consumed` kWh with `pue` in it. A tracker that flushes writes the run's energy so far under the same `run_id`;
+rows of tasks (`task_name`) are each their own. A row that does not fit the header is refused with its line, never guessed.
 """
 
 from __future__ import annotations

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from service.tables import mass
 
 if TYPE_CHECKING:
-    from service.footprint.answers import ComponentAnswer, FootprintAnswer
+    from service.footprint.answers import BandAnswer, ComponentAnswer, FootprintAnswer
 
 WIDTH, LEFT, BAR, ROW, TOP = 760, 130, 560, 34, 86
 COLOURS = {
+    "all": ("#555555", "#aaaaaa"),
     "training": ("#1f6fb2", "#6cb4f0"),
     "idle": ("#b25e00", "#f0a04a"),
     "embodied": ("#55782b", "#a3cf6d"),
@@ -27,8 +28,7 @@ COLOURS = {
 def picture(answer: FootprintAnswer) -> str:
     """Draw the components of a footprint, stacked, and each with its band."""
     components = answer["components"]
-    total_g = answer["total"]["emissions_g"]
-    widest_g = max([total_g, *(component["emissions_high_g"] for component in components)]) or 1.0
+    widest_g = max([answer["total"]["emissions_high_g"], *(component["emissions_high_g"] for component in components)]) or 1.0
     height = TOP + ROW * len(components) + 16
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img">',
@@ -36,6 +36,7 @@ def picture(answer: FootprintAnswer) -> str:
         f"<style>{_style()}</style>",
         f'<text x="{LEFT}" y="22">{escape(_title(answer))}</text>',
         *_stack(components, widest_g),
+        _line("all", answer["total"], widest_g, 71),
         *(line for row, component in enumerate(components) for line in _row(row, component, widest_g)),
         "</svg>",
     ]
@@ -74,13 +75,18 @@ def _row(row: int, component: ComponentAnswer, widest_g: float) -> list[str]:
     """One component: its bar, a line from low to high, its mass and share."""
     y = TOP + ROW * row
     name, middle = component["component"], component["emissions_g"]
-    low_x, middle_x, high_x = (LEFT + component[end] / widest_g * BAR for end in ("emissions_low_g", "emissions_g", "emissions_high_g"))
+    middle_x, high_x = (LEFT + component[end] / widest_g * BAR for end in ("emissions_g", "emissions_high_g"))
     text = f"{mass(middle)} ({component['total_share']:.1%})"
-    hint = f"{mass(component['emissions_low_g'])} to {mass(component['emissions_high_g'])}"
-    ends = f'x1="{low_x:.2f}" x2="{high_x:.2f}" y1="{y + 20}" y2="{y + 20}"'
     return [
         f'<text class="end" x="{LEFT - 10}" y="{y + 15}">{name}</text>',
         f'<rect class="{name}" x="{LEFT}" y="{y + 2}" width="{middle_x - LEFT:.2f}" height="12"/>',
-        f'<line class="{name}" {ends} stroke-width="3"><title>{hint}</title></line>',
+        _line(name, component, widest_g, y + 20),
         f'<text x="{min(max(high_x, middle_x) + 8, WIDTH - 150):.2f}" y="{y + 15}">{text}</text>',
     ]
+
+
+def _line(name: str, band: BandAnswer, widest_g: float, y: int) -> str:
+    """A line from low to high."""
+    low_x, high_x = (LEFT + end / widest_g * BAR for end in (band["emissions_low_g"], band["emissions_high_g"]))
+    hint = f"{mass(band['emissions_low_g'])} to {mass(band['emissions_high_g'])}"
+    return f'<line class="{name}" x1="{low_x:.2f}" x2="{high_x:.2f}" y1="{y}" y2="{y}" stroke-width="3"><title>{hint}</title></line>'
