@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +13,11 @@ from gridgram.interval import MICROSECONDS_PER_HOUR
 from gridgram.profile import flat_profile
 from gridgram.quality import Signal
 from gridgram.units import kwh_from_w_hours
+from tests.footprints import footprint
 from tests.shared import SHARED, shared
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TABLE = SHARED / "data" / "published_footprints.csv"
 
@@ -107,3 +112,77 @@ def test_published_energy_is_device_hours_times_power(row: Published) -> None:
     assert row.power_w is not None
     assert row.pue_in_kwh is not None
     assert kwh_from_w_hours(row.power_w, row.gpu_hours) * row.pue_in_kwh == pytest.approx(row.kwh, rel=row.tol_kwh_rel)
+
+
+# The same table, and the rows that need more than energy x intensity, through the footprint.
+
+
+def _table() -> dict[str, dict[str, str]]:
+    if not TABLE.exists():
+        return {}
+    with TABLE.open(encoding="utf-8") as lines:
+        return {row["id"]: row for row in csv.DictReader(lines)}
+
+
+def _hardware(row: dict[str, str]) -> dict[str, Any]:
+    """A row of embodied emissions as hardware."""
+    years, utilisation = float(row["lifetime_h"]) / 8_760, float(row["utilisation"])
+    figure = {"embodied_kg": float(row["te_kg"]), "lifetime_years": years, "utilisation": utilisation}
+    return figure | {"name": row["id"], "device_hours": float(row["device_hours"])}
+
+
+def _use(row: dict[str, str]) -> dict[str, Any]:
+    """A row of energy as a use of electricity whose PUE is where the row says it is."""
+    energy_kwh, pue = float(row["kwh"]), float(row["pue_in_t"])
+    use: dict[str, Any] = {"name": row["id"], "energy_kwh": energy_kwh, "intensity_g_per_kwh": float(row["g_per_kwh"])}
+    if pue < 1:  # the row takes a PUE out that is in its kWh
+        use["energy_kwh"] = energy_kwh * pue
+    elif pue > 1:
+        use["pue"] = pue
+    elif float(row["pue_in_kwh"] or 1) > 1:
+        use["energy_basis"] = "facility"
+    return use
+
+
+@pytest.fixture(scope="module")
+def tonnes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+    """What every row that is no sum gives, out of one footprint that holds them all. [t]"""
+    rows = _table().values()
+    members = {
+        "training": [_use(row) for row in rows if row["recompute"] in {"energy", "mismatch"}],
+        "hardware": [_hardware(row) for row in rows if row["recompute"] == "embodied"],
+    }
+    answer = footprint(tmp_path_factory.mktemp("published"), members)
+    parts = [part for component in answer["components"] for part in (*component.get("uses", []), *component.get("hardware", []))]
+    return {part["name"]: part["emissions_g"] / 1e6 for part in parts}
+
+
+def _sum_of(name: str, tonnes: dict[str, float]) -> float:
+    """The row's tonnes; a sum is that of its components, unrounded."""
+    row = _table()[name]
+    return tonnes[name] if row["recompute"] != "sum" else sum(_sum_of(part.strip(), tonnes) for part in row["components"].split("+"))
+
+
+NO_TABLE = pytest.param("none", marks=pytest.mark.skip(reason="needs the table of published footprints"))
+
+
+@pytest.mark.parametrize("name", _table() or [NO_TABLE])
+def test_every_row_of_the_published_table_comes_out_of_the_footprint_or_is_shown_to_be_wrong(name: str, tonnes: dict[str, float]) -> None:
+    row = _table()[name]
+
+    is_reproduced = _sum_of(name, tonnes) == pytest.approx(float(row["t_co2e"]), rel=float(row["tol_t_rel"]))
+
+    assert is_reproduced == (row["recompute"] != "mismatch")
+
+
+def test_device_hours_times_power_times_pue_are_the_printed_energies_through_the_footprint(tmp_path: Path) -> None:
+    uses = [
+        {"gpu_hours": row.gpu_hours, "power_w": row.power_w, "pue": row.pue_in_kwh, "intensity_g_per_kwh": row.g_per_kwh}
+        for row in BY_POWER
+    ]
+
+    answer = footprint(tmp_path, {"training": uses})
+
+    told = [use["facility_energy_kwh"] for use in answer["components"][0]["uses"]]
+    for row, energy_kwh in zip(BY_POWER, told, strict=True):
+        assert energy_kwh == pytest.approx(row.kwh, rel=row.tol_kwh_rel), row.name
