@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from gridgram.errors import Fault, InvalidInput
 from gridgram.footprint import Component, Hardware, Phase, Range, exact
 from gridgram.hardware import devices
+from gridgram.profile import flat_profile
+from gridgram.quality import Quality, Signal
 from gridgram.units import kwh_from_w_hours
 from service.footprint.requests import MAX_COMPARISONS, DeploymentUse, FootprintRequest, HardwareUse, IdleUse, Use
+from service.jobs import Job
 from service.limits import MAX_ENERGY_KWH
-from service.requests import EmissionsRequest, FlatEnergy, read_profile, read_request
-from service.usecases import Job
+from service.requests import FlatEnergy, check_span, read_request
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -124,21 +126,15 @@ def _range(middle: float, low: float | None, high: float | None) -> Range:
 
 def _job(pointer: str, use: Use, energy_kwh: float, request: FootprintRequest) -> Job | None:
     """The energy of a use on the hours of the grid, or None where it has no time or needs no grid."""
-    if use.energy is not None:
-        energy = use.energy
-    elif use.span is not None and not (use.intensity_g_per_kwh is not None and not request.compare_locations):
-        energy = FlatEnergy.model_construct(start=use.span[0], end=use.span[1], total_kwh=energy_kwh)
-    else:
+    if use.energy is None and (use.span is None or (use.intensity_g_per_kwh is not None and not request.compare_locations)):
         return None
-    asked = EmissionsRequest.model_construct(
-        location=use.location, energy=energy, pue=1.0, signal=request.signal, min_quality=request.min_quality, include=[]
-    )
     try:
-        return Job(asked, read_profile(asked))
-    except InvalidInput as error:
-        raise InvalidInput(
-            [Fault(f"{pointer}{fault.pointer if use.energy is not None else ''}", fault.detail) for fault in error.faults]
-        ) from None
+        profile = use.energy.profile() if use.energy is not None else flat_profile(*(use.span or (0, 0)), energy_kwh)
+    except ValueError as error:
+        raise InvalidInput([Fault(f"{pointer}/energy", str(error))]) from None
+    check_span(profile.start, profile.end, f"{pointer}/energy" if use.energy is not None else pointer)
+    is_flat = use.energy is None or isinstance(use.energy, FlatEnergy)
+    return Job(use.location, profile, 1.0, Signal(request.signal), Quality(request.min_quality), is_flat=is_flat)
 
 
 def _planned_hardware(index: int, asked: HardwareUse) -> PlannedHardware:

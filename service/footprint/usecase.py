@@ -10,11 +10,10 @@ import numpy as np
 
 from gridgram.errors import NoData, UnknownLocation
 from gridgram.footprint import Electricity, Range, exact
-from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
+from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality
 from service.footprint.figures import Asked, Compared, figures_of
 from service.footprint.writing import write_footprint
 from service.requests import LocationQuery
-from service.usecases import Job
 
 if TYPE_CHECKING:
     from service.answers import EmissionsAnswer, PlaceMembers
@@ -60,8 +59,8 @@ class Footprints:
     async def _warning(self, planned: PlannedUse, zone: str) -> str:
         """What to say of hours that do not vary although they call themselves better than a yearly mean."""
         assert planned.job is not None  # noqa: S101 - as above
-        profile, signal = planned.job.profile, Signal(planned.job.request.signal)
-        series = await self.gridgram.intensity.read(zone, signal, profile.hours[0], profile.end_hour)
+        profile = planned.job.profile
+        series = await self.gridgram.intensity.read(zone, planned.job.signal, profile.hours[0], profile.end_hour)
         better = series.quality < QUALITY_CODES[Quality.ANNUAL]
         if len(series.quality) < CONSTANT_HOURS or not better.all() or MISSING_CODE in series.quality or np.ptp(series.g_per_kwh) > 0:
             return ""
@@ -89,8 +88,7 @@ class Footprints:
         uses, answers = [], []
         for planned in plan.uses:
             assert planned.job is not None  # noqa: S101 - a plan with a comparison has hours everywhere
-            request = planned.job.request.model_copy(update={"location": location})
-            answer = await self.gridgram.emissions(Job(request, planned.job.profile))
+            answer = await self.gridgram.emissions(planned.job._replace(location=location))
             answers.append(answer)
             uses.append(_electricity(planned, _mean(answer)))
         return Compared(location, tuple(uses), tuple(answers))
