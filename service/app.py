@@ -19,6 +19,7 @@ from service.fetching import Fetcher
 from service.guard import guard
 from service.http import CONTRACT, GRIDGRAM
 from service.intensity import Intensity
+from service.load import LOAD, Load
 from service.openapi import openapi_yaml
 from service.operations import OPERATIONS
 from service.refreshing import Refresher
@@ -82,6 +83,7 @@ def build_app(gridgram: Gridgram) -> web.Application:
     app = web.Application(middlewares=[guard])
     app[GRIDGRAM] = gridgram
     app[CONTRACT] = openapi_yaml()
+    app[LOAD] = Load()
     for operation in OPERATIONS:
         route = web.get if operation.method == "GET" else web.post  # web.get answers HEAD too
         app.add_routes([route(operation.path, operation.handler)])

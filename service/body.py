@@ -36,6 +36,12 @@ class UnreadableBody(InputError):
     code = "invalid-body"
 
 
+class SlowBody(UnreadableBody):
+    """The body came in too slowly to be waited for (`service.connections`)."""
+
+    code = "request-timeout"
+
+
 class BodyTooLarge(InputError):
     """The body is longer than the operation takes."""
 

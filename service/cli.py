@@ -32,7 +32,9 @@ from service.footprint import commands as footprint_commands
 
 if TYPE_CHECKING:
     from service.answers import EmissionsAnswer, SeriesAnswer
+    from service.settings import Settings
     from service.usecases import Gridgram
+    from service.workers import Worker
 
 FETCH_SECONDS = 300.0
 """How long `fetch` asks the sources; it is asked to fill the store, not to answer at once."""
@@ -68,24 +70,45 @@ class FormatChoice(StrEnum):
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port; default 8080, 0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve; default 1.")] = None,
 ) -> None:
     """Start the service."""
+    with errors(is_json=False):
+        settings = settings_of_command(host=host, port=port, workers=workers)
+        log_json_lines(settings)
+        try:
+            code = _serve_alone(settings) if settings.workers == 1 else _serve_with_workers(settings)
+        except OSError as error:
+            fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", Exit.UNUSABLE)
+    raise typer.Exit(code)
+
+
+def _serve_alone(settings: Settings, worker: Worker | None = None) -> int:
     import uvloop  # noqa: PLC0415 - only this command needs it
 
     from service.app import build_app  # noqa: PLC0415 - aiohttp is loaded only to serve
     from service.server import serve as serve_app  # noqa: PLC0415
 
-    with errors(is_json=False):
-        settings = settings_of_command(host=host, port=port)
-        log_json_lines(settings)
+    async def main() -> None:
+        await serve_app(build_app(build(settings)), settings, worker)
 
-        async def main() -> None:
-            await serve_app(build_app(build(settings)), settings)
+    uvloop.run(main())
+    return 0
 
+
+def _serve_with_workers(settings: Settings) -> int:
+    from service.welcome import tell_ready  # noqa: PLC0415 - as above
+    from service.workers import Workers  # noqa: PLC0415
+
+    def work(worker: Worker) -> int:
         try:
-            uvloop.run(main())
-        except OSError as error:
-            fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", Exit.UNUSABLE)
+            with errors(is_json=False):
+                return _serve_alone(settings, worker)
+        except typer.Exit as ended:
+            return ended.exit_code
+
+    parent = Workers(settings.host, settings.port, settings.workers, work, lambda host, port: tell_ready(host, port, settings))
+    return parent.run(settings.drain_notice_seconds)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from service import PACKAGE_VERSION
 from service.body import off_the_loop, parse_json, read_body
 from service.formats import FORMATS, choose_format, write_series
 from service.http import CONTRACT, GRIDGRAM, cached_response, json_response, query_of
+from service.load import LOAD, Draining
 from service.problems import PROBLEM_TYPES
 from service.requests import LatestQuery, LocationQuery, NoQuery, SeriesQuery
 from service.usecases import THREADED_HOURS
@@ -92,8 +93,10 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Answer GET /readyz: the service can answer, with or without its store."""
+    """Answer GET /readyz: the service can answer, with or without its store, and was not told to stop."""
     query_of(request, NoQuery)
+    if request.app[LOAD].is_draining:
+        raise Draining("the service was told to stop; it finishes what it has begun")
     intensity = request.app[GRIDGRAM].intensity
     await intensity.look_at_store()
     return json_response({"status": "ready", "store": "away" if intensity.store_is_away else "ok"})

@@ -20,7 +20,7 @@ REFERENCE = "#/components/schemas/{model}"
 HEADER_REFERENCE = "#/components/headers/{header}"
 ITEMS = "x-item-schema"
 """The schema of one line of NDJSON; OpenAPI 3.2 calls it itemSchema, 3.1 has no word for it."""
-ALWAYS = ("bad-request", "invalid-input", "internal-error")
+ALWAYS = ("bad-request", "invalid-input", "internal-error", "overloaded")
 HEADERS = {
     "X-Request-ID": "The request's own, when it has up to 64 letters, digits, dots, dashes and underscores; else a new one.",
     "ETag": "Changes whenever the answer does; send it back in If-None-Match.",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 NDJSON_TYPE = "application/x-ndjson"
-BODY_PROBLEMS = ("invalid-body", "body-too-large", "unsupported-media-type")
+BODY_PROBLEMS = ("invalid-body", "body-too-large", "unsupported-media-type", "request-timeout")
 
 
 @dataclass(frozen=True, slots=True)

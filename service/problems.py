@@ -52,6 +52,7 @@ PROBLEM_TYPES = {
             "No format that the request accepts",
             "Accept application/json, text/csv or application/vnd.apache.parquet.",
         ),
+        ProblemType("request-timeout", 408, "The request came too slowly", "Send the whole request, and do not pause within it."),
         ProblemType("body-too-large", 413, "The body is too large", "Split the request, or send many jobs to /v1/emissions/batch."),
         ProblemType(
             "unsupported-media-type",
@@ -63,6 +64,13 @@ PROBLEM_TYPES = {
         ProblemType("invalid-input", 422, "One or more fields are wrong", "Each entry of errors says which field, and how to mend it."),
         ProblemType("upstream-error", 503, "A source of data does not answer", "Try again later."),
         ProblemType("store-error", 503, "The store cannot be used", "Call whoever runs the service."),
+        ProblemType(
+            "overloaded",
+            503,
+            "The service has more to do than it can",
+            "Try again after the seconds in Retry-After, or ask another replica.",
+        ),
+        ProblemType("draining", 503, "The service is about to stop", "Ask another replica."),
         ProblemType("settings-error", 500, "The service is not set up rightly", "Call whoever runs the service."),
         ProblemType("internal-error", 500, "The service failed", "It is our fault; report it with the request id."),
         ProblemType("http-error", 400, "The request was refused", "See the detail."),

@@ -1,108 +1,125 @@
-"""Running the service: one process, one loop, graceful end on SIGTERM or SIGINT."""
+"""Running the service: one process, one loop, and its end. Connections are `service.connections`, several processes `service.workers`.
+
+The end: readiness says no; after `drain_notice_seconds` no new connection is taken; what was begun is finished; the process exits with 0.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import orjson
 import structlog
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
+from service.connections import Bounds, Connection, Server
 from service.guard import HEADERS
-from service.problems import CONTENT_TYPE, problem_document, problem_of_http, problem_response
+from service.load import LOAD, watched_loop
+from service.problems import problem_document, problem_of_http, problem_response
+from service.shedding import REFUSED_DETAIL, RETRY_AFTER_SECONDS, SPARED_PATHS, Queue
+from service.welcome import tell_ready
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aiohttp.web_request import BaseRequest
 
+    from service.load import Load
     from service.settings import Settings
+    from service.workers import Worker
 
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 20.0
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-class _Connection(RequestHandler):
-    """aiohttp's connection, whose own answers (to what is not HTTP, mostly) are problem documents too, and whose log is ours."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
-    ) -> web.StreamResponse:
-        """Answer what never reached a route. `message` is the parser's and may quote the request, so it stays inside."""
-        del message
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer was begun already") from exc
-        code = "internal-error" if status >= 500 else "bad-request"  # noqa: PLR2004 - the class of server errors
-        if code == "internal-error":
-            log.error("connection.failed", exc_info=exc)
-        document = problem_document(
-            code, "The request is not valid HTTP." if code == "bad-request" else "The service failed.", status=status
-        )
-        response = web.Response(status=status, body=orjson.dumps(document), content_type=CONTENT_TYPE, headers=HEADERS)
-        response.force_close()
-        return response
-
-    def log_exception(self, *args: object, exc_info: BaseException | None = None, **members: object) -> None:
-        """Log what aiohttp could not handle; a body that broke off after its request was answered is not worth a traceback."""
-        del args, members
-        if isinstance(exc_info, web.RequestPayloadError | ConnectionError):
-            log.info("connection.broken")
-        else:
-            log.error("connection.failed", exc_info=exc_info)
-
-
-class _Server(web.Server):
-    def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+QUIET_SECONDS = 0.1
+"""Requests that were sent while the last ones were finished have arrived after so long."""
+BACKLOG = 4_096
+"""Connections that the system may hold until they are accepted; it may hold fewer (net.core.somaxconn)."""
+OTHER_FILES = 256
+"""Files, sockets to sources and the like that are open besides the connections of clients."""
 
 
 class _Requests:
     """The requests under way: what aiohttp refuses before the middlewares becomes a problem, and the end waits for all of them."""
 
-    def __init__(self, handler: Callable[[BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+    def __init__(self, handler: Callable[[BaseRequest], Awaitable[web.StreamResponse]], load: Load) -> None:
         self._handler = handler
-        self._under_way = 0
+        self._load = load
+        self._begun = 0
         self._stopping: asyncio.Event | None = None
 
     async def __call__(self, request: BaseRequest) -> web.StreamResponse:
-        self._under_way += 1
+        connection, load = request.protocol, self._load
+        load.requests_under_way += 1
+        self._begun += 1
         try:
+            if isinstance(connection, Connection):
+                is_refused = connection.is_refused and request.path not in SPARED_PATHS
+                if not is_refused and request.path not in SPARED_PATHS:
+                    await connection.queue.turn()
+                connection.begun(request.content)
+                if is_refused:
+                    return self._refusal()
             response = await self._handler(request)
         except web.HTTPException as error:  # such as an Expect header that cannot be met
             response = problem_response(problem_of_http(error), HEADERS)
         finally:
-            self._under_way -= 1
-            if self._stopping and not self._under_way:
+            load.requests_under_way -= 1
+            if self._stopping and not load.requests_under_way:
                 self._stopping.set()
         if self._stopping:
             response.force_close()
         return response
 
+    def _refusal(self) -> web.Response:
+        self._load.requests_refused += 1
+        headers = {**HEADERS, "Retry-After": str(RETRY_AFTER_SECONDS)}
+        response = problem_response(problem_document("overloaded", REFUSED_DETAIL), headers)
+        response.force_close()  # its body need not be read
+        return response
+
     async def finish(self, seconds: float) -> None:
-        """Wait until no request is under way, at most so long; from now on each answer is the last of its connection."""
+        """Wait until no request is under way or on its way, at most so long; from now on each answer is the last of its connection."""
         self._stopping = asyncio.Event()
-        if self._under_way:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._stopping.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                begun = -1
+                while begun != self._begun:
+                    begun = self._begun
+                    await asyncio.sleep(QUIET_SECONDS)
+                    while self._load.requests_under_way:
+                        self._stopping.clear()
+                        await self._stopping.wait()
 
 
 class Runner(web.AppRunner):
-    """aiohttp's runner with our connections. There is no public way to hand it another connection class (aiohttp 3.14)."""
+    """aiohttp's runner with our server. There is no public way to hand it another one (aiohttp 3.14)."""
+
+    def __init__(self, app: web.Application, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,  # for what outlasts DRAIN_SECONDS
+            keepalive_timeout=settings.idle_seconds,
+            auto_decompress=False,  # service.body does it, within a bound and to the end
+        )
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        server.__class__ = _Server
-        server.request_handler = self.requests = _Requests(server.request_handler)
+        server.__class__ = Server
+        assert isinstance(server, Server)  # noqa: S101 - for the type checker
+        settings, load = self._settings, self.app[LOAD]
+        connections = min(settings.connections, open_files() - OTHER_FILES)
+        server.bounds = Bounds(settings.head_seconds, settings.body_seconds, settings.answer_seconds, max(1, connections))
+        server.queue, server.load = Queue(settings.queue_requests, settings.burst_seconds), load
+        server.request_handler = self.requests = _Requests(server.request_handler, load)
+        self.care = asyncio.create_task(server.look_after_connections())
         return server
 
     async def finish(self, seconds: float) -> None:
@@ -111,43 +128,83 @@ class Runner(web.AppRunner):
             await site.stop()
         await self.requests.finish(seconds)
 
+    async def cleanup(self) -> None:
+        """Close all that is open."""
+        self.care.cancel()
+        await super().cleanup()
 
-async def serve(app: web.Application, settings: Settings) -> None:
-    """Listen until told to stop, then finish what is under way."""
-    runner = Runner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=1.0,  # for what outlasts DRAIN_SECONDS
-        keepalive_timeout=75.0,
-        auto_decompress=False,  # service.body does it, within a bound and to the end
-    )
+
+def open_files() -> int:
+    """How many files this process may have open; the soft limit is raised to the hard one first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # macOS names no hard limit and takes none
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            return hard
+    return soft
+
+
+async def serve(app: web.Application, settings: Settings, worker: Worker | None = None) -> None:
+    """Listen until told to stop, then finish what is under way. A worker listens where its parent says, and tells it when it is ready."""
+    load = app[LOAD]
+    runner = Runner(app, settings)
     await runner.setup()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = _Stop(worker)
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
-        host, port = runner.addresses[0][:2]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        if settings.host not in LOOPBACK:
-            log.warning("serve.open", detail=f"anyone who reaches {address} can ask; there are no keys yet", host=host)
-        log.info("serve.ready", address=address, store=settings.store_name)
-        sys.stderr.write(_invitation(address))
-        await stop.wait()
-        log.info("serve.stopping")
-        await runner.finish(DRAIN_SECONDS)
+        async with watched_loop(load):
+            await _listen(runner, settings, worker)
+            if worker:
+                load.worker = worker.number
+                log.debug("worker.ready", worker=worker.number)
+                worker.tell_ready()
+            else:
+                host, port = runner.addresses[0][:2]
+                tell_ready(host, port, settings)
+            await stop.asked.wait()
+            load.is_draining = True
+            log.info("serve.stopping", worker=load.worker)
+            await asyncio.sleep(0 if stop.is_by_hand else settings.drain_notice_seconds)
+            await runner.finish(DRAIN_SECONDS)
     finally:
         await runner.cleanup()
 
 
-def _invitation(address: str) -> str:
-    return f"""
-Gridgram answers at {address} (reference: {address}/docs). Try:
+async def _listen(runner: Runner, settings: Settings, worker: Worker | None) -> None:
+    if not worker:
+        await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
+        return
+    for listener in worker.listeners:
+        await web.SockSite(runner, listener, backlog=BACKLOG).start()
 
-curl -s {address}/v1/emissions -H 'Content-Type: application/json' -d '{{
-  "location": "FR",
-  "energy": {{"start": "2024-03-11T00:00:00Z", "step": "PT1H", "kwh": [1.2, 0.8]}}
-}}'
-"""
+
+class _Stop:
+    """Being told to stop: a process of its own ends at once when it is told twice.
+
+    A worker leaves that to its parent, as others (a terminal, systemd) may signal both.
+    """
+
+    def __init__(self, worker: Worker | None) -> None:
+        self.asked = asyncio.Event()
+        self.is_by_hand = False
+        self._worker = worker
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
+        if worker:
+            loop.add_reader(worker.lifeline, self._orphaned, loop, worker.lifeline)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self._worker:
+            if number is signal.SIGTERM:
+                self.asked.set()
+            return
+        if self.asked.is_set():
+            log.warning("serve.killed", detail="told to stop a second time; what was under way is lost")
+            sys.stderr.flush()
+            os._exit(128 + number)
+        self.is_by_hand = number is signal.SIGINT
+        self.asked.set()
+
+    def _orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: int) -> None:
+        loop.remove_reader(lifeline)
+        self.asked.set()

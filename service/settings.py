@@ -60,6 +60,17 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; loopback unless told otherwise.")
     port: int = Field(8080, ge=0, le=65_535, description="TCP port to listen on; 0 takes a free one.")
+    workers: int = Field(1, ge=1, le=256, description="Processes that serve; one for each core that is to be used.")
+    drain_notice_seconds: float = Field(
+        1.0, ge=0, le=300, description="How long /readyz says no, and all else goes on, before no new connection is taken at the end. [s]"
+    )
+    connections: int = Field(10_000, ge=1, description="Connections a process keeps open at most, or as many as it may open files.")
+    head_seconds: float = Field(10.0, gt=0, le=3_600, description="How long the head of a request may take, from its first byte. [s]")
+    body_seconds: float = Field(30.0, gt=0, le=3_600, description="How long a body may bring less than 500 bytes a second. [s]")
+    answer_seconds: float = Field(60.0, gt=0, le=3_600, description="How long less than 500 bytes a second of an answer may be read. [s]")
+    idle_seconds: float = Field(75.0, gt=0, le=86_400, description="How long a connection stays open without a request. [s]")
+    queue_requests: int = Field(64, ge=1, description="Requests that may wait for their turn when the burst is over.")
+    burst_seconds: float = Field(1.0, ge=0, le=60, description="How long more may wait, before the excess is refused with 503. [s]")
     store: str = Field(
         "",
         repr=False,  # it may hold a password

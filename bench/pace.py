@@ -1,0 +1,110 @@
+"""An open load: so many requests a second, sent when they are due whether or not others were answered, as the world does.
+
+    python bench/pace.py PORT PATH SECONDS CONNECTIONS RATE [WARM_SECONDS] < body
+
+Prints JSON: answered and refused (503) a second, and the 50th and 99th percentile of both from when a request was due. [ms]
+What was due in the first WARM_SECONDS is sent and not counted. Runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import time
+from collections import deque
+from typing import cast
+
+import uvloop
+
+LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+TICK_SECONDS = 0.001
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection; it goes back among the free ones with each answer."""
+
+    def __init__(self, request: bytes, free: deque[Connection], outcomes: list[tuple[int, float, float]]) -> None:
+        self.request = request
+        self.free = free
+        self.outcomes = outcomes
+        self.received = b""
+        self.due_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Be free."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.free.append(self)
+
+    def send(self, due_at: float) -> None:
+        """Send the request that is due."""
+        self.due_at = due_at
+        self.transport.write(self.request)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of an answer; when it is whole, note how long it took from when it was due."""
+        self.received = data = self.received + data if self.received else data
+        head_end = data.find(b"\r\n\r\n")
+        length = LENGTH.search(data, 0, head_end + 2) if head_end > 0 else None
+        if length is None or len(data) - head_end - 4 < int(length[1]):
+            return
+        self.received = b""
+        self.outcomes.append((int(data[9:12]), self.due_at, time.perf_counter() - self.due_at))
+        self.free.append(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """A connection that ends is an error."""
+        self.outcomes.append((0, time.perf_counter(), 0.0))
+
+
+def percentiles(milliseconds: list[float]) -> list[float]:
+    """The 50th and 99th; nothing of nothing."""
+    ordered = sorted(milliseconds)
+    return [round(1000 * ordered[int(len(ordered) * share)], 2) for share in (0.5, 0.99)] if ordered else []
+
+
+async def pace(  # noqa: PLR0913, PLR0917 - what is on the command line
+    port: int, path: str, seconds: float, connections: int, rate: float, warm_seconds: float, body: bytes
+) -> dict[str, object]:
+    """Send at the rate for so long and tell what came back."""
+    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    loop = asyncio.get_running_loop()
+    free: deque[Connection] = deque()
+    outcomes: list[tuple[int, float, float]] = []
+    made = [
+        (await loop.create_connection(lambda: Connection(head.encode() + body, free, outcomes), "127.0.0.1", port))[0]
+        for _ in range(connections)
+    ]
+    started, sent, late = time.perf_counter(), 0, 0
+    waiting: deque[float] = deque()
+    while (now := time.perf_counter() - started) < seconds:
+        for number in range(sent, int(now * rate)):
+            waiting.append(started + number / rate)
+            sent += 1
+        while waiting and free:
+            free.popleft().send(waiting.popleft())
+        late = max(late, len(waiting))
+        await asyncio.sleep(TICK_SECONDS)
+    await asyncio.sleep(1.0)
+    counted = [(status, took) for status, due_at, took in outcomes if due_at - started >= warm_seconds]
+    length = seconds - warm_seconds
+    well, refused = ([took for status, took in counted if status == wanted] for wanted in (200, 503))
+    for transport in made:
+        transport.close()
+    return {
+        "sent_rps": round(sent / seconds),
+        "answered_rps": round(len(well) / length),
+        "answered_ms": percentiles(well),
+        "refused_rps": round(len(refused) / length),
+        "refused_ms": percentiles(refused),
+        "other": len(counted) - len(well) - len(refused),
+        "most_late": late,
+    }
+
+
+if __name__ == "__main__":
+    _, port_text, path_text, *numbers = sys.argv
+    numbers += ["0"] * (4 - len(numbers))
+    how_long, how_many, how_often, warm = (float(number) for number in numbers)
+    print(json.dumps(uvloop.run(pace(int(port_text), path_text, how_long, int(how_many), how_often, warm, sys.stdin.buffer.read()))))

@@ -1,0 +1,83 @@
+"""How busy this process is: what readiness, the metrics and the shedding look at. One such object lives beside each application."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+
+from gridgram.errors import GridgramError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = structlog.get_logger()
+
+BEAT_SECONDS = 0.05
+BLOCKED_SECONDS = 0.25
+"""A loop held up for longer is worth a line in the log."""
+QUIET_SECONDS = 60.0
+"""At most one such line in this time."""
+
+
+class Draining(GridgramError):
+    """The service was told to stop."""
+
+    code = "draining"
+
+
+@dataclass(slots=True)
+class Load:
+    """Gauges and counters of one process. Counters only grow; `worst_lag_seconds` is reset by whoever reads it with `take_worst_lag`."""
+
+    worker: int = 0
+    """Which of the workers this is, from 0; 0 too where there is but one process."""
+    is_draining: bool = False
+    """Whether the end has been asked for: readiness says no, and no new connection comes once the notice is over."""
+    requests_under_way: int = 0
+    requests_refused: int = 0
+    """Answered with 503 `overloaded`, as more waited than could be answered in time."""
+    connections: int = 0
+    """Open ones, as of the last look (each second)."""
+    connections_refused: int = 0
+    """Closed at once, or after a 503, as too many were open."""
+    connections_cut: dict[str, int] = field(default_factory=lambda: {"head": 0, "body": 0, "answer": 0})
+    """Closed as too slow, by what was slow: a request's head, its body, or reading the answer."""
+    lag_seconds: float = 0.0
+    """How much later than asked for the event loop last came back to a timer. [s]"""
+    worst_lag_seconds: float = 0.0
+
+    def take_worst_lag(self) -> float:
+        """The worst lag since the last call. [s]"""
+        worst, self.worst_lag_seconds = self.worst_lag_seconds, 0.0
+        return worst
+
+
+LOAD: web.AppKey[Load] = web.AppKey("load")
+
+
+@asynccontextmanager
+async def watched_loop(load: Load) -> AsyncIterator[None]:
+    """Measure the lag of the running event loop until the end of the block."""
+    task = asyncio.create_task(_beat(load))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _beat(load: Load) -> None:
+    told_at = -QUIET_SECONDS
+    while True:
+        due = time.perf_counter() + BEAT_SECONDS
+        await asyncio.sleep(BEAT_SECONDS)
+        load.lag_seconds = max(0.0, time.perf_counter() - due)
+        load.worst_lag_seconds = max(load.worst_lag_seconds, load.lag_seconds)
+        if load.lag_seconds > BLOCKED_SECONDS and due - told_at > QUIET_SECONDS:
+            told_at = due
+            log.warning("loop.blocked", ms=round(1000 * load.lag_seconds))
