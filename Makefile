@@ -43,6 +43,7 @@ openapi: .venv/ready-test
 
 docs: .venv/ready-test
 	$(BIN)/python -m service.pages > docs/providers.md
+	$(BIN)/python -m service.metrics.table > docs/metrics.md
 
 # Needs uv (https://docs.astral.sh/uv/). The locks hold for every Python and platform that the project supports.
 lock:

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 class ChunkMemory:
-    """Chunks by zone, signal and month, at most `max_bytes` of them."""
+    """Chunks by zone, signal and month, at most `max_bytes` of them; `hits` and `misses` count what was looked for."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.nbytes = 0
+        self.hits = self.misses = 0
         self._chunks: OrderedDict[tuple[str, Signal, Month], MonthChunk] = OrderedDict()
 
     def __len__(self) -> int:
@@ -29,7 +30,10 @@ class ChunkMemory:
         """The chunk, if it is here; it counts as used."""
         key = zone, signal, month
         chunk = self._chunks.get(key)
-        if chunk is not None:
+        if chunk is None:
+            self.misses += 1
+        else:
+            self.hits += 1
             self._chunks.move_to_end(key)
         return chunk
 

@@ -5,6 +5,7 @@
     +-- Unreachable               the connection broke, or the source is being left alone         try again
     +-- TooSlow                   the deadline passed                                            not again, no time is left
     +-- OverRate                  our own rate for it left no time: says nothing of the source    not again, no time is left
+    +-- OverQuota                 who asks has caused as many calls as they may today            not again
     +-- UpstreamFault             the source says that it failed (5xx)                           try again
     +-- RateLimited               asked too often (429); carries what Retry-After says           pause, then again
     +-- KeyRefused                the key is wrong or may not do this (401, 403)                  not for a quarter of an hour
@@ -45,6 +46,12 @@ class OverRate(UpstreamError):
     kind: ClassVar[str] = "over_rate"
 
 
+class OverQuota(UpstreamError):
+    """Whoever asks has caused as many calls to sources as they may today; says nothing of the source."""
+
+    kind: ClassVar[str] = "over_quota"
+
+
 class UpstreamFault(UpstreamError):
     """The source answered that it failed itself."""
 
@@ -77,6 +84,10 @@ class AnswerTooLarge(UpstreamError):
     """The answer is larger than any that the source sends."""
 
     kind: ClassVar[str] = "too_large"
+
+
+KINDS = ("not_there", "unreachable", "too_slow", "fault", "rate_limited", "key_refused", "refused", "too_large", "unreadable")
+"""The kinds that a source's failures are counted under."""
 
 
 def kind_of(error: UpstreamError) -> str:

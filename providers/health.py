@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from providers.errors import KeyRefused, OverRate, RateLimited, Unreachable, kind_of
+from providers.errors import KeyRefused, OverQuota, OverRate, RateLimited, Unreachable, kind_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,6 +61,10 @@ class Health:
         """Whether the source may be asked at this moment."""
         return now >= max(self._open_until, self._paused_until)
 
+    def left_alone_seconds(self, now: float) -> float:
+        """How long the source will not be asked from this moment on; 0 when it may be. [s]"""
+        return max(0.0, self._open_until - now, self._paused_until - now)
+
     def admit(self, now: float) -> None:
         """Count a call, or raise Unreachable when the source is to be left alone; of a source that is down, one probe is let through."""
         if not self.is_admitted(now):
@@ -82,8 +86,8 @@ class Health:
             log.info("source.back", provider=self.name)
 
     def failed(self, error: UpstreamError, now: float) -> None:
-        """Note a failure, and how long the source is left alone for it. Our own rate running out is no failure of the source."""
-        if isinstance(error, OverRate):
+        """Note a failure, and how long the source is left alone for it. Our own rate or quota running out is no failure of the source."""
+        if isinstance(error, OverRate | OverQuota):
             return
         self.errors[kind_of(error)] += 1
         self.failures_in_a_row += 1

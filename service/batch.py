@@ -14,7 +14,6 @@ from aiohttp import web
 
 from gridgram.errors import GridgramError
 from service.body import BodyTooLarge, UnreadableBody, check_media_type, off_the_loop, parse_json, read_pieces, read_query
-from service.guard import HEADERS, REQUEST_ID
 from service.http import GRIDGRAM
 from service.limits import MAX_BATCH_BYTES, MAX_BATCH_LINES, MAX_LINE_BYTES
 from service.problems import problem_document, problem_of
@@ -39,9 +38,7 @@ async def emissions_batch(request: web.Request) -> web.StreamResponse:
     """Answer POST /v1/emissions/batch."""
     read_request(NoQuery, read_query(request), request.app[GRIDGRAM].now())
     check_media_type(request, NDJSON_TYPES)
-    response = web.StreamResponse(
-        headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store", REQUEST_ID: request[REQUEST_ID], **HEADERS}
-    )
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
     await response.prepare(request)
     answers = _Answers()
     try:

@@ -29,6 +29,7 @@ from service.command import (
     settings_of_command,
 )
 from service.footprint import commands as footprint_commands
+from service.key_commands import keys
 
 if TYPE_CHECKING:
     from service.answers import EmissionsAnswer, SeriesAnswer
@@ -49,6 +50,8 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(keys, name="keys")
 
 
 class ScopeChoice(StrEnum):
@@ -87,10 +90,13 @@ def _serve_alone(settings: Settings, worker: Worker | None = None) -> int:
     import uvloop  # noqa: PLC0415 - only this command needs it
 
     from service.app import build_app  # noqa: PLC0415 - aiohttp is loaded only to serve
+    from service.metrics.sharing import Share  # noqa: PLC0415
     from service.server import serve as serve_app  # noqa: PLC0415
 
+    share = Share(worker.metrics_folder) if worker and worker.metrics_folder else None
+
     async def main() -> None:
-        await serve_app(build_app(build(settings)), settings, worker)
+        await serve_app(build_app(build(settings), settings, share), settings, worker)
 
     uvloop.run(main())
     return 0

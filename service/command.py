@@ -135,7 +135,7 @@ def log_json_lines(settings: Settings) -> None:
     """Log as a service does: one JSON document a line."""
     from service.logs import log_json  # noqa: PLC0415 - structlog is loaded where it is used
 
-    log_json(settings.log_level)
+    log_json(settings.log_level, settings.secrets)
 
 
 def _log_for_people() -> None:

@@ -18,7 +18,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from service.body import SlowBody
-from service.guard import HEADERS
+from service.guard import HEADERS, BareResponse
 from service.problems import CONTENT_TYPE, problem_document
 from service.shedding import REFUSAL, REFUSAL_OF_CONNECTION, SPARED, TOO_SLOW, is_whole_request
 
@@ -175,7 +175,7 @@ class Connection(RequestHandler):
         document = problem_document(
             code, "The request is not valid HTTP." if code == "bad-request" else "The service failed.", status=status
         )
-        response = web.Response(status=status, body=orjson.dumps(document), content_type=CONTENT_TYPE, headers=HEADERS)
+        response = BareResponse(status=status, body=orjson.dumps(document), content_type=CONTENT_TYPE, headers=HEADERS)
         response.force_close()
         return response
 

@@ -1,70 +1,202 @@
-"""What every request passes through: whatever goes wrong becomes a problem document, and every answer gets its headers."""
+"""What every request passes through: who asks and whether they may, what it cost, and that whatever goes wrong is a problem document.
+
+One middleware and one hook, built once from what the operator set; what they need is looked up beforehand.
+"""
 
 from __future__ import annotations
 
-import re
-import secrets
-from typing import TYPE_CHECKING, Any
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.web_response import ContentCoding
 
 from gridgram.errors import GridgramError
+from providers.spending import SPENDER
+from service.keys import find_key, key_text
+from service.logs import Access
+from service.metrics.counts import UNMATCHED, RequestCounts
 from service.problems import problem_document, problem_of, problem_of_http, problem_response
+from service.refusals import Forbidden, Refused, Unauthorized
+from service.tracing import REQUEST_ID, TRACE, trace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from service.cors import Cors
+    from service.keys import Key
+    from service.logs import AccessLog
+    from service.metrics.counts import OperationCounts
+    from service.operation import Operation
+    from service.quota import Allowance
+    from service.tracing import Trace
 
 log = structlog.get_logger()
 
-REQUEST_ID = "X-Request-ID"
-_SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 COMPRESSED_BYTES = 8 * 1024
 """A shorter answer is sent plain: packing it costs more than sending it."""
+ABANDONED: Final = 499
+"""Counted for a request that was broken off before it had a status."""
 HEADERS = {
-    "Server": "gridgram",  # and no versions, which aiohttp would tell
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
+_ALLOWANCE: Final = "allowance"
+"""Under this name a request holds what its key may."""
 
 
-@web.middleware
-async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-    """Answer any error of the house, of aiohttp or of our own making as a problem; nothing of its inside gets out."""
-    given_id = request.headers.get(REQUEST_ID, "")
-    request_id = given_id if _SOUND_ID.fullmatch(given_id) else secrets.token_hex(8)
-    request[REQUEST_ID] = request_id
-    try:
-        response = await handler(request)
-    except GridgramError as error:
-        response = problem_response({**problem_of(error), "request_id": request_id})
-    except web.HTTPException as error:
-        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        response = problem_response({**problem_of_http(error), "request_id": request_id}, allow)
-    except Exception as error:  # noqa: BLE001 - logged in _failure
-        response = problem_response(_failure(request, error, request_id))
-    if not response.prepared:
-        _dress(request, response, request_id)
-    return response
+class BareResponse(web.Response):
+    """An answer outside of the application, where no hook runs: without the Server header that aiohttp adds."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop(hdrs.SERVER, None)
 
 
-def _failure(request: web.Request, error: Exception, request_id: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An operation as the guard sees it."""
+
+    name: str
+    is_open: bool
+    counts: OperationCounts
+
+
+@dataclass(slots=True)
+class Guard:
+    """What is known of callers and operations. Without `keys` everybody may ask; `allowances` has one entry a key."""
+
+    counts: RequestCounts = field(default_factory=RequestCounts)
+    access_log: AccessLog | None = None
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    allowances: Mapping[str, Allowance] = field(default_factory=dict)
+    cors: Cors | None = None
+    redact: Callable[[bytes], bytes] = bytes
+    _watched: dict[web.AbstractRoute, Watched] = field(default_factory=dict)
+
+    def watch(self, routes: Iterable[web.AbstractRoute], operation: Operation) -> None:
+        """Know those routes that are new as ones of an operation, HEAD beside GET too."""
+        for route in routes:
+            self._watched.setdefault(route, Watched(operation.name, operation.is_open, self.counts.of(operation.name)))
+
+    def _unknown(self, route: web.AbstractRoute) -> Watched:
+        """Of a path or method that there is not everybody may know so; a route that nobody told of is closed."""
+        return Watched(UNMATCHED, route.resource is None, self.counts.of(UNMATCHED))
+
+    def middleware(self) -> Callable[..., Awaitable[web.StreamResponse]]:
+        """The middleware."""
+        counts, watched_routes, has_keys, has_cors = self.counts, self._watched, bool(self.keys), self.cors is not None
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+            started = time.perf_counter()
+            route = request.match_info.route
+            watched = watched_routes.get(route) or self._unknown(route)
+            trace = trace_of(request.headers)
+            request[REQUEST_ID] = trace.request_id
+            TRACE.set(trace)
+            response: web.StreamResponse | None = None
+            counts.in_flight += 1
+            try:
+                if has_keys:
+                    self._admit(request, watched)
+                if has_cors and request.method == hdrs.METH_OPTIONS:
+                    response = self._preflight(request)
+                if response is None:
+                    response = await handler(request)
+            except Exception as error:  # noqa: BLE001 - each becomes a problem document, and what nobody foresaw is logged
+                response = self._problem(request, error, trace.request_id)
+            finally:
+                counts.in_flight -= 1
+                self._note(request, response, watched, trace, time.perf_counter() - started)
+            if not response.prepared:
+                _compress(request, response)
+            return response
+
+        return guard
+
+    async def dress(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Complete the headers of an answer just before they are sent (a hook of aiohttp, which has put in its own by now)."""
+        headers = response.headers
+        headers.pop(hdrs.SERVER, None)
+        for name, text in HEADERS.items():
+            headers.setdefault(name, text)
+        request_id = request.get(REQUEST_ID)
+        if request_id is not None:
+            headers[REQUEST_ID] = request_id
+        allowance = request.get(_ALLOWANCE)
+        if allowance is not None:
+            headers.update(allowance.rate_headers())
+            if "Cache-Control" in headers:  # what a key was asked for is not for a cache that others share
+                headers["Cache-Control"] = headers["Cache-Control"].replace("public", "private")
+        if self.cors is not None:
+            self.cors.allow(request, headers)
+
+    def _admit(self, request: web.Request, watched: Watched) -> None:
+        """Let the caller of an operation in. Raises Unauthorized, Forbidden and RateLimited."""
+        SPENDER.set(None)
+        if watched.is_open:
+            return
+        text = key_text(request.headers)
+        if not text:
+            raise Unauthorized("This service wants a key: send it as Authorization: Bearer KEY, or as X-API-Key: KEY.")
+        key = find_key(self.keys, text)
+        if key is None:
+            raise Unauthorized("The key is not one of this service.")
+        allowance = request[_ALLOWANCE] = self.allowances[key.name]
+        allowance.admit()
+        if watched.name == "metrics" and not key.may_read_metrics:
+            raise Forbidden(f"The key {key.name!r} may not read metrics.")
+        SPENDER.set(allowance)
+
+    def _preflight(self, request: web.Request) -> web.Response | None:
+        return self.cors.preflight(request) if self.cors is not None else None
+
+    def _problem(self, request: web.Request, error: Exception, request_id: str) -> web.Response:
+        """Any error as a problem document; nothing of our inside and no secret gets out with it."""
+        headers = None
+        match error:
+            case Refused():
+                self.counts.refusals[error.code] += 1
+                document, headers = problem_of(error), error.headers
+            case GridgramError():
+                document = problem_of(error)
+            case web.HTTPException():
+                document = problem_of_http(error)
+                headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            case _:
+                document = _failure(request, error)
+        response = problem_response({**document, "request_id": request_id}, headers)
+        response.body = self.redact(response.body)  # type: ignore[arg-type]  # problem_response writes bytes
+        return response
+
+    def _note(self, request: web.Request, response: web.StreamResponse | None, watched: Watched, trace: Trace, seconds: float) -> None:
+        """Count a request, and log it."""
+        status = ABANDONED if response is None else response.status
+        watched.counts.statuses[status] += 1
+        watched.counts.durations.add(seconds)
+        if self.access_log is not None:
+            body = response.body if isinstance(response, web.Response) else None
+            sent = len(body) if isinstance(body, bytes) else response.body_length if response is not None and response.prepared else None
+            allowance = request.get(_ALLOWANCE)
+            key = None if allowance is None else allowance.key.name
+            self.access_log.note(Access(time.time(), watched.name, status, seconds, sent, key, trace))
+
+
+def _failure(request: web.Request, error: Exception) -> dict[str, Any]:
     """Log what nobody expected, and tell the caller no more than that it happened. A caller who has gone is no failure."""
-    facts = {"method": request.method, "path": request.path, "request_id": request_id}
+    facts = {"method": request.method, "path": request.path}
     if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
         log.info("request.abandoned", **facts)
-        return problem_document("bad-request", "The request broke off.", request_id=request_id)
+        return problem_document("bad-request", "The request broke off.")
     log.error("request.failed", exc_info=error, **facts)
-    return problem_document("internal-error", "The service failed; the fault is ours.", request_id=request_id)
+    return problem_document("internal-error", "The service failed; the fault is ours.")
 
 
-def _dress(request: web.Request, response: web.StreamResponse, request_id: str) -> None:
-    headers = response.headers
-    for name, value in HEADERS.items():
-        headers.setdefault(name, value)
-    headers[REQUEST_ID] = request_id
+def _compress(request: web.Request, response: web.StreamResponse) -> None:
     if (
         isinstance(response, web.Response)
         and response.body is not None

@@ -12,8 +12,9 @@ from aiohttp import web
 from service import PACKAGE_VERSION
 from service.body import off_the_loop, parse_json, read_body
 from service.formats import FORMATS, choose_format, write_series
-from service.http import CONTRACT, GRIDGRAM, cached_response, json_response, query_of
+from service.http import CONTRACT, GRIDGRAM, METRICS, cached_response, json_response, query_of
 from service.load import LOAD, Draining
+from service.metrics.exposition import metrics_response
 from service.problems import PROBLEM_TYPES
 from service.requests import LatestQuery, LocationQuery, NoQuery, SeriesQuery
 from service.usecases import THREADED_HOURS
@@ -106,6 +107,14 @@ async def version(request: web.Request) -> web.Response:
     """Answer GET /version."""
     query_of(request, NoQuery)
     return json_response({"name": "gridgram", "version": PACKAGE_VERSION})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Answer GET /metrics, unless it has a port of its own."""
+    query_of(request, NoQuery)
+    if METRICS not in request.app:
+        raise web.HTTPNotFound
+    return await metrics_response(request.app[METRICS])
 
 
 async def openapi(request: web.Request) -> web.Response:

@@ -12,12 +12,15 @@ from service.body import read_query
 from service.requests import NoQuery, read_request
 
 if TYPE_CHECKING:
+    from service.metrics.collect import Metrics
     from service.requests import Model
     from service.usecases import Gridgram
 
 GRIDGRAM: web.AppKey[Gridgram] = web.AppKey("gridgram")
 CONTRACT: web.AppKey[str] = web.AppKey("contract")
 """The text of openapi.yaml."""
+METRICS: web.AppKey[Metrics] = web.AppKey("metrics")
+"""What is counted, where it is told on this port."""
 
 
 _NO_QUERY = NoQuery()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 BEAT_SECONDS = 0.05
+KEPT_LAGS = 200
 BLOCKED_SECONDS = 0.25
 """A loop held up for longer is worth a line in the log."""
 QUIET_SECONDS = 60.0
@@ -33,7 +35,7 @@ class Draining(GridgramError):
 
 @dataclass(slots=True)
 class Load:
-    """Gauges and counters of one process. Counters only grow; `worst_lag_seconds` is reset by whoever reads it with `take_worst_lag`."""
+    """Gauges and counters of one process. Counters only grow."""
 
     worker: int = 0
     """Which of the workers this is, from 0; 0 too where there is but one process."""
@@ -48,14 +50,13 @@ class Load:
     """Closed at once, or after a 503, as too many were open."""
     connections_cut: dict[str, int] = field(default_factory=lambda: {"head": 0, "body": 0, "answer": 0})
     """Closed as too slow, by what was slow: a request's head, its body, or reading the answer."""
-    lag_seconds: float = 0.0
-    """How much later than asked for the event loop last came back to a timer. [s]"""
-    worst_lag_seconds: float = 0.0
+    lags_seconds: deque[float] = field(default_factory=lambda: deque([0.0], maxlen=KEPT_LAGS))
+    """How much later than asked for the event loop came back to a timer, in the last ten seconds. [s]"""
 
-    def take_worst_lag(self) -> float:
-        """The worst lag since the last call. [s]"""
-        worst, self.worst_lag_seconds = self.worst_lag_seconds, 0.0
-        return worst
+    @property
+    def worst_lag_seconds(self) -> float:
+        """The worst lag of the last ten seconds. [s]"""
+        return max(self.lags_seconds)
 
 
 LOAD: web.AppKey[Load] = web.AppKey("load")
@@ -76,8 +77,8 @@ async def _beat(load: Load) -> None:
     while True:
         due = time.perf_counter() + BEAT_SECONDS
         await asyncio.sleep(BEAT_SECONDS)
-        load.lag_seconds = max(0.0, time.perf_counter() - due)
-        load.worst_lag_seconds = max(load.worst_lag_seconds, load.lag_seconds)
-        if load.lag_seconds > BLOCKED_SECONDS and due - told_at > QUIET_SECONDS:
+        late = max(0.0, time.perf_counter() - due)
+        load.lags_seconds.append(late)
+        if late > BLOCKED_SECONDS and due - told_at > QUIET_SECONDS:
             told_at = due
-            log.warning("loop.blocked", ms=round(1000 * load.lag_seconds))
+            log.warning("loop.blocked", ms=round(1000 * late))

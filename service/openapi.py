@@ -18,13 +18,25 @@ from service.requests import NoQuery, Request
 
 REFERENCE = "#/components/schemas/{model}"
 HEADER_REFERENCE = "#/components/headers/{header}"
+TOO_MANY = 429
 ITEMS = "x-item-schema"
 """The schema of one line of NDJSON; OpenAPI 3.2 calls it itemSchema, 3.1 has no word for it."""
 ALWAYS = ("bad-request", "invalid-input", "internal-error", "overloaded")
+WITH_A_KEY = ("unauthorized", "rate-limited", "quota-exhausted")
+"""What may be answered besides, where keys are set."""
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key of this service, where it wants one."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, for who cannot send a bearer token."},
+}
 HEADERS = {
     "X-Request-ID": "The request's own, when it has up to 64 letters, digits, dots, dashes and underscores; else a new one.",
     "ETag": "Changes whenever the answer does; send it back in If-None-Match.",
     "Cache-Control": "How long the answer may be reused.",
+}
+KEY_HEADERS = {
+    "RateLimit-Policy": "The limit of the key, where it has one: so many requests (q) in so many seconds (w).",
+    "RateLimit": "What is left of it (r), and in how many seconds it is whole again (t).",
+    "Retry-After": "After how many seconds it is worth asking again.",
 }
 CACHE_HEADERS = ("ETag", "Cache-Control")
 TAGS = {
@@ -69,10 +81,15 @@ def openapi_document() -> dict[str, Any]:
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "security": [{}, *({name: []} for name in SECURITY_SCHEMES)],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
-            "headers": {name: {"description": text, "required": True, "schema": {"type": "string"}} for name, text in HEADERS.items()},
+            "headers": {
+                name: {"description": text, "required": name in HEADERS, "schema": {"type": "string"}}
+                for name, text in (HEADERS | KEY_HEADERS).items()
+            },
+            "securitySchemes": SECURITY_SCHEMES,
             "schemas": dict(sorted(schemas.items())),
         },
     }
@@ -85,6 +102,8 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     if operation.body is not None:
         document["requestBody"] = {"required": True, "content": {operation.consumes: _body(operation, schemas)}}
     document["responses"] = _responses(operation, schemas)
+    if operation.is_open:
+        document["security"] = []
     return document
 
 
@@ -153,11 +172,13 @@ def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         unchanged = "What the caller holds (If-None-Match) is still true."
         responses["304"] = {"description": unchanged, "headers": _headers("X-Request-ID", *caching)}
     by_status: dict[int, list[str]] = {}
-    for code in sorted({*operation.problems, *ALWAYS}, key=lambda code: (PROBLEM_TYPES[code].status, code)):
+    with_a_key = () if operation.is_open else WITH_A_KEY
+    for code in sorted({*operation.problems, *ALWAYS, *with_a_key}, key=lambda code: (PROBLEM_TYPES[code].status, code)):
         by_status.setdefault(PROBLEM_TYPES[code].status, []).append(code)
     for status, codes in by_status.items():
         responses[str(status)] = {
             "description": " ".join(f"{code}: {PROBLEM_TYPES[code].title}." for code in codes),
+            **({"headers": _headers(*KEY_HEADERS)} if status == TOO_MANY else {}),
             "content": {CONTENT_TYPE: {"schema": {"$ref": REFERENCE.format(model="ProblemAnswer")}}},
         }
     return responses

@@ -48,3 +48,5 @@ class Operation:
     path_parameters: Mapping[str, str] = field(default_factory=dict)
     tag: str = "intensity"
     may_be_unchanged: bool = False
+    is_open: bool = False
+    """Whether it needs no key where keys are set."""

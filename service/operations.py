@@ -109,7 +109,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answers.ProvidersAnswer,
         tag="places",
     ),
-    Operation("GET", "/healthz", "healthz", "The process is alive.", handlers.healthz, answers.HealthAnswer, tag="service"),
+    Operation("GET", "/healthz", "healthz", "The process is alive.", handlers.healthz, answers.HealthAnswer, tag="service", is_open=True),
     Operation(
         "GET",
         "/readyz",
@@ -119,8 +119,22 @@ OPERATIONS: tuple[Operation, ...] = (
         answers.ReadyAnswer,
         problems=("draining",),
         tag="service",
+        is_open=True,
     ),
-    Operation("GET", "/version", "version", "Which Gridgram this is.", handlers.version, answers.VersionAnswer, tag="service"),
+    Operation(
+        "GET", "/version", "version", "Which Gridgram this is.", handlers.version, answers.VersionAnswer, tag="service", is_open=True
+    ),
+    Operation(
+        "GET",
+        "/metrics",
+        "metrics",
+        "What the service counts of itself, as Prometheus reads it. Needs a key that may read metrics where keys are set; "
+        "not found where metrics have a port of their own.",
+        handlers.metrics,
+        produces=("text/plain",),
+        problems=("not-found", "forbidden"),
+        tag="service",
+    ),
     Operation(
         "GET",
         "/openapi.yaml",
@@ -129,6 +143,7 @@ OPERATIONS: tuple[Operation, ...] = (
         handlers.openapi,
         produces=("application/yaml",),
         tag="service",
+        is_open=True,
         may_be_unchanged=True,
     ),
     Operation(
@@ -139,6 +154,7 @@ OPERATIONS: tuple[Operation, ...] = (
         handlers.docs,
         produces=("text/html",),
         tag="service",
+        is_open=True,
         may_be_unchanged=True,
     ),
     Operation(
@@ -152,6 +168,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example=Example(path={"asset": "docs.js"}),
         path_parameters={"asset": "The name of a file."},
         tag="service",
+        is_open=True,
         may_be_unchanged=True,
     ),
     Operation(
@@ -165,5 +182,6 @@ OPERATIONS: tuple[Operation, ...] = (
         example=Example(path={"code": "unknown-location"}),
         path_parameters={"code": "The code of a kind of problem, the last part of its type."},
         tag="service",
+        is_open=True,
     ),
 )

@@ -35,6 +35,8 @@ PROBLEM_TYPES = {
         ProblemType(
             "bad-request", 400, "The request is not valid HTTP", "Check the request line, the headers and the encoding of the body."
         ),
+        ProblemType("unauthorized", 401, "The service wants a key", "Send a key of this service in the Authorization or X-API-Key header."),
+        ProblemType("forbidden", 403, "The key may not do this", "Use a key that may; whoever runs the service makes them."),
         ProblemType(
             "unknown-location", 404, "The location names no zone", "Use one of the suggestions, or look the location up with /v1/locate."
         ),
@@ -62,6 +64,13 @@ PROBLEM_TYPES = {
         ),
         ProblemType("expectation-failed", 417, "The Expect header cannot be met", "Send Expect: 100-continue or none."),
         ProblemType("invalid-input", 422, "One or more fields are wrong", "Each entry of errors says which field, and how to mend it."),
+        ProblemType("rate-limited", 429, "The key asks too often", "Wait as long as Retry-After says; send many jobs in one batch."),
+        ProblemType(
+            "quota-exhausted",
+            429,
+            "The key has caused its calls to sources of today",
+            "Ask for hours that are held, or wait as long as Retry-After says.",
+        ),
         ProblemType("upstream-error", 503, "A source of data does not answer", "Try again later."),
         ProblemType("store-error", 503, "The store cannot be used", "Call whoever runs the service."),
         ProblemType(
@@ -126,9 +135,11 @@ def problem_of_http(error: web.HTTPException) -> dict[str, Any]:
     return problem_document(code, f"{detail}.", status=error.status)
 
 
-def problem_response(document: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
+def problem_response(
+    document: dict[str, Any], headers: dict[str, str] | None = None, kind: type[web.Response] = web.Response
+) -> web.Response:
     """Write a problem document as an HTTP answer."""
-    return web.Response(
+    return kind(
         body=orjson.dumps(document),
         status=document["status"],
         content_type=CONTENT_TYPE,

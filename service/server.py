@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 
 from service.connections import Bounds, Connection, Server
-from service.guard import HEADERS
+from service.guard import HEADERS, BareResponse
 from service.load import LOAD, watched_loop
 from service.problems import problem_document, problem_of_http, problem_response
 from service.shedding import REFUSED_DETAIL, RETRY_AFTER_SECONDS, SPARED_PATHS, Queue
@@ -66,7 +66,7 @@ class _Requests:
                     return self._refusal()
             response = await self._handler(request)
         except web.HTTPException as error:  # such as an Expect header that cannot be met
-            response = problem_response(problem_of_http(error), HEADERS)
+            response = problem_response(problem_of_http(error), HEADERS, BareResponse)
         finally:
             load.requests_under_way -= 1
             if self._stopping and not load.requests_under_way:
@@ -78,7 +78,7 @@ class _Requests:
     def _refusal(self) -> web.Response:
         self._load.requests_refused += 1
         headers = {**HEADERS, "Retry-After": str(RETRY_AFTER_SECONDS)}
-        response = problem_response(problem_document("overloaded", REFUSED_DETAIL), headers)
+        response = problem_response(problem_document("overloaded", REFUSED_DETAIL), headers, BareResponse)
         response.force_close()  # its body need not be read
         return response
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -16,6 +17,7 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 from cache.redis_keys import DEFAULT_PREFIX, PREFIX_PATTERN
 from cache.redis_url import RedisPlace, is_redis_url, read_redis_url
 from gridgram.errors import SettingsError
+from service.keys import Key, read_keys
 
 PREFIX = "GRIDGRAM_"
 SQLITE = "sqlite:///"
@@ -44,6 +46,15 @@ class ProviderSettings(BaseModel):
             elif path is not None:
                 found[name] = _read_secret(path)
         return {name: secret for name, secret in found.items() if secret}
+
+
+def _passwords(url: str) -> set[str]:
+    """The password in a URL, as it stands there and as it is meant."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:  # no URL; whoever uses it says so
+        return set()
+    return {password, unquote(password)} if password else set()
 
 
 def _read_secret(path: Path) -> str:
@@ -91,6 +102,20 @@ class Settings(BaseSettings):
     provider_order: tuple[str, ...] = Field((), description="Sources to ask first, as a JSON list of names.")
     providers: dict[str, ProviderSettings] = Field({}, description="What is set for single sources, see below.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe event that is logged.")
+    access_log_share: float = Field(
+        1.0, ge=0, le=1, description="Share of the requests that leave a line in the log at level info; failures (5xx) always do."
+    )
+    api_keys: SecretStr | None = Field(
+        None, description="Who may ask: lines of `gridgram keys new NAME`, semicolons between them. Without any, everybody may."
+    )
+    api_keys_file: FilePath | None = Field(None, description="A file that holds these lines.")
+    cors_origins: tuple[str, ...] = Field(
+        (), description='Origins whose pages may read answers in a browser, as a JSON list: ["https://grafana.example"], or ["*"] for all.'
+    )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65_535, description="A TCP port of its own for `/metrics`, without a key; the service's own port then has none."
+    )
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="The address of that port.")
 
     @classmethod
     def settings_customise_sources(
@@ -106,6 +131,22 @@ class Settings(BaseSettings):
         sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
         config = os.environ.get(f"{PREFIX}CONFIG")
         return (*sources, TomlConfigSettingsSource(settings_cls, Path(config))) if config else sources
+
+    @property
+    def keys(self) -> dict[str, Key]:
+        """The API keys by name, none if none are set; a file is read now. Raises SettingsError for what is no key, or no key at all."""
+        if self.api_keys is not None:
+            return read_keys(self.api_keys.get_secret_value(), f"{PREFIX}API_KEYS")
+        if self.api_keys_file is not None:
+            return read_keys(_read_secret(self.api_keys_file), str(self.api_keys_file))
+        return {}
+
+    @property
+    def secrets(self) -> set[str]:
+        """Every secret that is set, for what must never tell one. Raises SettingsError for a file that cannot be read."""
+        found = {secret for source in self.providers.values() for name, secret in source.secrets.items() if name != "username"}
+        found |= {key.digest.hex() for key in self.keys.values()}
+        return found | _passwords(self.store)
 
     @property
     def store_path(self) -> Path:

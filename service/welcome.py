@@ -18,8 +18,9 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def tell_ready(host: str, port: int, settings: Settings) -> None:
     """Say that the service answers, where, and how to try it."""
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    if settings.host not in LOOPBACK:
-        log.warning("serve.open", detail=f"anyone who reaches {address} can ask; there are no keys yet", host=host)
+    if settings.host not in LOOPBACK and not settings.keys:
+        told = f"anyone who reaches {address} can ask: set GRIDGRAM_API_KEYS_FILE, or let a proxy before it ask who they are"
+        log.warning("serve.open", detail=told, host=host)
     log.info("serve.ready", address=address, store=settings.store_name, workers=settings.workers)
     sys.stderr.write(_invitation(address))
 

@@ -35,8 +35,6 @@ LONG_LIFE_SECONDS = 30.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 END_SECONDS = 25.0
 """How long a worker may take to end after its notice: the time for its requests, and a little."""
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Where the metrics client library keeps what each process counted, if it is set before that is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,8 @@ class Worker:
     lifeline: int
     """It can be read (and gives nothing) once the parent is gone."""
     ready: int
+    metrics_folder: Path | None
+    """Where the workers tell each other what they counted; None where there could be no such folder."""
 
     def tell_ready(self) -> None:
         """Tell the parent that this worker answers."""
@@ -83,6 +83,7 @@ class Workers:
         self._lifeline, self._kept_end = os.pipe()
         self._ready, self._told_end = os.pipe()
         self._woken, self._wake = socket.socketpair()
+        self._metrics_folder = _metrics_folder()
         self._not_ready: set[int] = set(range(count))
         self._is_told = False
         self._stops: list[signal.Signals] = []
@@ -90,7 +91,6 @@ class Workers:
 
     def run(self, notice_seconds: float) -> int:
         """Keep the workers running until SIGTERM or SIGINT, then let them finish; a second signal ends all at once. Gives the exit code."""
-        folder = _metrics_folder()
         self._woken.setblocking(False)
         self._wake.setblocking(False)
         signal.set_wakeup_fd(self._wake.fileno())
@@ -108,8 +108,8 @@ class Workers:
             for slot in self._slots:
                 if slot.pid:
                     os.kill(slot.pid, signal.SIGKILL)
-            if folder:
-                shutil.rmtree(folder, ignore_errors=True)
+            if self._metrics_folder:
+                shutil.rmtree(self._metrics_folder, ignore_errors=True)
         return self._code
 
     def _signalled(self, number: int, _: FrameType | None) -> None:
@@ -160,7 +160,7 @@ class Workers:
                         listener.close()
             os.close(self._kept_end)
             os.close(self._ready)
-            code = self._work(Worker(slot.number, slot.listeners, self._lifeline, self._told_end))
+            code = self._work(Worker(slot.number, slot.listeners, self._lifeline, self._told_end, self._metrics_folder))
         except BaseException:  # noqa: BLE001 - a process ends here
             traceback.print_exc()
         finally:
@@ -179,7 +179,6 @@ class Workers:
                 continue
             code, lived = os.waitstatus_to_exitcode(status), time.monotonic() - slot.started_at
             slot.pid = 0
-            _forget_gauges(pid)
             if self._stops:
                 self._code = self._code or max(0, code)
             elif not self._is_told:
@@ -238,21 +237,11 @@ def _listen(host: str, port: int, *, is_shared: bool = True) -> list[socket.sock
     return opened
 
 
-def _metrics_folder() -> str | None:
-    """Make a folder in which the workers' metrics meet, and name it in their environment. None where one is named, or none can be made."""
-    if os.environ.get(METRICS_FOLDER):
-        return None
+def _metrics_folder() -> Path | None:
+    """Make a folder in which the workers' metrics meet. None where none can be made."""
     try:
         folder = tempfile.mkdtemp(prefix="gridgram-metrics-")
     except OSError as error:
         log.warning("workers.no_metrics_folder", detail=f"each worker tells its own metrics only: {error}")
         return None
-    os.environ[METRICS_FOLDER] = folder
-    return folder
-
-
-def _forget_gauges(pid: int) -> None:
-    """Forget what a worker that is gone had under way; what it counted stays, as a counter must never go down."""
-    if folder := os.environ.get(METRICS_FOLDER):
-        for kept in Path(folder).glob(f"gauge_live*_{pid}.db"):
-            kept.unlink(missing_ok=True)
+    return Path(folder)

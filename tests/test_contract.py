@@ -106,7 +106,8 @@ def test_the_service_serves_the_contract_that_is_committed(service: RunningServi
 
 
 def test_every_route_is_in_the_contract_and_the_other_way_round(tmp_path: Path) -> None:
-    app = build_app(build_gridgram(Settings(store=f"sqlite:///{tmp_path / 'series.sqlite'}")))
+    settings = Settings(store=f"sqlite:///{tmp_path / 'series.sqlite'}")
+    app = build_app(build_gridgram(settings), settings)
 
     routes = {
         (route.method, route.resource.canonical)
@@ -131,6 +132,16 @@ def test_every_problem_that_an_operation_declares_is_a_problem_document() -> Non
             assert "description" in response, name
             if int(status) >= 400:
                 assert list(response["content"]) == [PROBLEM], name
+
+
+def test_every_operation_says_whether_it_needs_a_key() -> None:
+    closed = {name for name, (_, _, operation) in OPERATIONS.items() if "security" not in operation}
+
+    assert CONTRACT["security"] == [{}, {"bearer": []}, {"apiKey": []}]
+    assert "metrics" in closed
+    assert OPERATIONS.keys() - closed == {"healthz", "readyz", "version", "openapi", "docs", "docs_asset", "problem"}
+    assert all({"401", "429"} <= OPERATIONS[name][2]["responses"].keys() for name in closed)
+    assert not any({"401", "429"} & OPERATIONS[name][2]["responses"].keys() for name in OPERATIONS.keys() - closed)
 
 
 # --- the examples
