@@ -16,9 +16,20 @@ class Spender(Protocol):
         """Count one call that is about to be made. Raises OverQuota when none is left."""
         ...
 
+    @property
+    def calls_left(self) -> float:
+        """How many calls may still be made."""
+        ...
+
 
 SPENDER: ContextVar[Spender | None] = ContextVar("spender", default=None)
 """Who causes the calls that are made from here on; None where nobody counts them."""
+
+
+def is_spent() -> bool:
+    """Whether whoever causes the calls has none left."""
+    spender = SPENDER.get()
+    return spender is not None and spender.calls_left < 1
 
 
 def spend(provider: str) -> None:

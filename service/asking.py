@@ -14,7 +14,8 @@ import structlog
 from gridgram.errors import StoreError, UpstreamError
 from gridgram.interval import HOURS_PER_DAY, Interval, hour_of, hour_start
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
-from providers.errors import KeyRefused, RateLimited
+from providers.errors import KeyRefused, OverQuota, RateLimited
+from providers.spending import is_spent
 from service.asked import Answered, Asked, spans_of
 from service.claims import claimed
 from service.freshness import UNANSWERED_SECONDS, ask_again_seconds, end_of_told
@@ -110,7 +111,7 @@ class Asker:
         await self._learn(provider, errand)
         wanted, again = await self._sorted(provider, errand, due, enough)
         for piece in spans_of(wanted, _days_per_piece(provider)):
-            if errand.seconds <= 0:
+            if errand.seconds <= 0 or is_spent():
                 break
             seconds = min(errand.seconds, PIECE_SECONDS) + CLAIM_MARGIN_SECONDS
             name = f"fetch/{provider.info.name}/{errand.zone.key}"
@@ -150,7 +151,8 @@ class Asker:
             if claim.is_over:  # another has asked since, and what it brought is newer
                 return False
             is_shared = not kept or await errand.shelf.put(kept)
-        await self._note(provider, errand, days, fetched, has_answered=error is None)
+        if not isinstance(error, OverQuota):  # that says nothing of the source: others may ask it
+            await self._note(provider, errand, days, fetched, has_answered=error is None)
         return is_shared
 
     async def _note(self, provider: Provider, errand: Errand, days: range, fetched: Fetched | None, *, has_answered: bool) -> None:

@@ -89,9 +89,9 @@ def serve(
 def _serve_alone(settings: Settings, worker: Worker | None = None) -> int:
     import uvloop  # noqa: PLC0415 - only this command needs it
 
-    from service.app import build_app  # noqa: PLC0415 - aiohttp is loaded only to serve
-    from service.metrics.sharing import Share  # noqa: PLC0415
+    from service.metrics.sharing import Share  # noqa: PLC0415 - what serves is loaded only to serve
     from service.server import serve as serve_app  # noqa: PLC0415
+    from service.web_app import build_app  # noqa: PLC0415
 
     share = Share(worker.metrics_folder) if worker and worker.metrics_folder else None
 

@@ -20,6 +20,7 @@ import structlog
 from gridgram.interval import HOURS_PER_DAY, hour_of
 from gridgram.quality import QUALITY_CODES, Quality
 from providers.chain import Candidate, candidates
+from providers.spending import SPENDER, is_spent
 from service.asked import NEVER
 from service.asking import TOLD, Asker, Errand, key_digest
 from service.freshness import end_of_told, is_early
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gridgram.zones import Zone
     from providers.base import Provider
     from providers.engine import Engine
+    from providers.spending import Spender
     from service.asking import Shelf
 
 log = structlog.get_logger()
@@ -42,10 +44,11 @@ _MEASURED = QUALITY_CODES[Quality.MEASURED]
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A fetch under way: of which days, and the task that ends when it is done, in time and without ever raising."""
+    """A fetch under way: of which days, the task that ends in time and without ever raising, and whose key its calls count against."""
 
     days: frozenset[int]
     task: asyncio.Task[None]
+    spender: Spender | None = None
 
 
 @dataclass(slots=True)
@@ -138,14 +141,15 @@ class Fetcher:
         under_way = self._under_way.setdefault((zone.key, signal), [])
         wanted = frozenset(days)
         for flight in under_way:
-            if wanted <= flight.days:
+            # One that counts against another's key may end before it is done, when that has no call left.
+            if wanted <= flight.days and (flight.spender is None or flight.spender is SPENDER.get()):
                 self.joined += 1
                 return flight
         self.flights += 1
         now = time.monotonic()
         due_by = max((self._quiet_until.get((zone.key, signal, day), NEVER) for day in days), default=NEVER)
         errand = Errand(zone, signal, shelf, max(due_by, now), now + self.seconds)
-        flight = Flight(wanted, asyncio.create_task(self._fly(errand, sorted(wanted))))
+        flight = Flight(wanted, asyncio.create_task(self._fly(errand, sorted(wanted))), SPENDER.get())
         under_way.append(flight)
         flight.task.add_done_callback(lambda _: under_way.remove(flight))
         return flight
@@ -175,6 +179,8 @@ class Fetcher:
     async def _fill(self, errand: Errand, days: Sequence[int]) -> None:
         """Ask the sources, in order, for what is missing or may have changed, and note when each day is next worth asking for."""
         zone, signal = errand.zone.key, errand.signal
+        if is_spent():
+            return
         due = self._due(zone, signal, days, errand.due_by)
         if not due:
             return

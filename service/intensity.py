@@ -21,10 +21,10 @@ from gridgram.series import joined, month_series, overlay
 from gridgram.sums import MonthChunk
 from service.asking import KNOWN
 from service.freshness import RECENT_DAYS
-from service.quota import quota_refusal, within_quota
+from service.quota import within_quota
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from cache.contract import Held, SeriesStore
     from cache.memory import ChunkMemory
@@ -90,12 +90,12 @@ class Intensity:
     async def prepare(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
         """Ask the sources for what is missing or may have changed in the span. A caller that leaves does not stop it for the others.
 
-        Raises QuotaExhausted for a key whose calls to sources are used up; hours that need no asking are still read.
+        Raises QuotaExhausted when the caller has a key whose calls to sources are used up; hours that are held are still read.
         """
         flight = await self._asked_flight(zone, signal, first_hour, end_hour)
         if flight is None or self.fetcher is None:
             return
-        if self.answers_first and await self._is_held(zone, signal, first_hour, end_hour, flight.days):
+        if self.answers_first and await self._is_held(zone, signal, first_hour, end_hour, flight):
             self.stale_served += 1
             return
         with within_quota():
@@ -114,16 +114,7 @@ class Intensity:
         await self.store.close()
 
     async def _asked_flight(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> Flight | None:
-        """As `_flight`, for a caller: a zone whose recent hours somebody asks for is in use.
-
-        A key without calls left begins no fetch: it reads what is held. Raises QuotaExhausted for what is not.
-        """
-        if self.fetcher is not None and (refusal := quota_refusal()) is not None:
-            await self.look_at_store()
-            due = self.fetcher.due_days(zone, signal, first_hour, end_hour)
-            if due and not await self._is_held(zone, signal, first_hour, end_hour, due):
-                raise refusal
-            return None
+        """As `_flight`, for a caller: a zone whose recent hours somebody asks for is in use."""
         flight = await self._flight(zone, signal, first_hour, end_hour)
         if end_hour > self._recent_from:
             self.in_use[zone, signal] = time.monotonic()
@@ -140,15 +131,15 @@ class Intensity:
             self.fetcher.flight(self.zones[zone], signal, early, self)
         return None
 
-    async def _is_held(self, zone: str, signal: Signal, first_hour: int, end_hour: int, days: Iterable[int]) -> bool:
-        """Whether no hour of the span is missing that a fetch of these days may bring."""
-        assert self.fetcher is not None  # noqa: S101 - only where there is one is this asked
+    async def _is_held(self, zone: str, signal: Signal, first_hour: int, end_hour: int, flight: Flight) -> bool:
+        """Whether no hour of the span is missing that the flight may bring."""
+        assert self.fetcher is not None  # noqa: S101 - a flight is the fetcher's
         first_told, end_told = self.fetcher.told_span(zone, signal)
         first_hour, end_hour = max(first_hour, first_told), min(end_hour, end_told)
         if first_hour >= end_hour:
             return True
         quality = (await self.held_hours(zone, signal, first_hour, end_hour)).quality
-        is_asked = np.isin(np.arange(first_hour, end_hour) // HOURS_PER_DAY, list(days))
+        is_asked = np.isin(np.arange(first_hour, end_hour) // HOURS_PER_DAY, list(flight.days))
         return not (((quality == MISSING_CODE) | (quality > KNOWN)) & is_asked).any()
 
     async def held_hours(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:

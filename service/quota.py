@@ -20,7 +20,7 @@ SECONDS_PER_MINUTE: Final = 60.0
 SECONDS_PER_DAY: Final = 86_400
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Allowance:
     """What one key has left. A bucket holds a minute's requests and fills evenly; calls to sources start anew each UTC day.
 
@@ -90,19 +90,15 @@ class Allowance:
         return QuotaExhausted(self.key.name, self.key.upstream_calls_per_day or 0, seconds)
 
 
-def quota_refusal() -> QuotaExhausted | None:
-    """What to raise where a source would have to be called and the caller's key has no call left; None while it has some."""
-    spender = SPENDER.get()
-    return spender.exhausted() if isinstance(spender, Allowance) and spender.calls_left < 1 else None
-
-
 @contextmanager
 def within_quota() -> Iterator[None]:
-    """Around the wait for sources: raises QuotaExhausted after it when the key's calls did not suffice."""
+    """Around work that asks sources: raises QuotaExhausted before it when the key has no call left, after it when they did not suffice."""
     spender = SPENDER.get()
     if not isinstance(spender, Allowance):
         yield
         return
+    if spender.calls_left < 1:
+        raise spender.exhausted()
     refused = spender.calls_refused
     yield
     if spender.calls_refused > refused:

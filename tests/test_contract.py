@@ -17,9 +17,10 @@ from aiohttp import web
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 from openapi_spec_validator import validate
 
-from service.app import build_app, build_gridgram
+from service.app import build_gridgram
 from service.openapi import openapi_document, openapi_yaml
 from service.settings import Settings
+from service.web_app import build_app
 from tests.wire import Answer, ask, get, post
 
 if TYPE_CHECKING:

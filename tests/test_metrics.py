@@ -41,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 JOB = {"location": "FR", "energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1]}}
 NAME = re.compile(r"\b(?:gridgram|process)_[a-z_]+[a-z]\b")
-LABELS = {"version", "operation", "status", "code", "key", "method", "provider", "kind"}
+LABELS = {"part", "version", "operation", "status", "code", "key", "method", "provider", "kind"}
 
 
 def numbers(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -270,7 +270,13 @@ def test_the_page_about_metrics_is_what_the_table_says() -> None:
 
 
 def test_every_metric_has_a_unit_in_its_name_and_labels_from_closed_lists() -> None:
-    without_unit = {"gridgram_build_info", "gridgram_requests_in_flight", "gridgram_store_up", "gridgram_memory_months"}
+    without_unit = {
+        "gridgram_build_info",
+        "gridgram_requests_in_flight",
+        "gridgram_store_up",
+        "gridgram_memory_months",
+        "gridgram_connections",
+    }
     without_unit |= {"gridgram_provider_failures_in_a_row", "process_open_fds", "process_max_fds"}
     for name, metric in METRICS.items():
         assert set(metric.labels) <= LABELS

@@ -14,10 +14,11 @@ from gridgram.interval import hour_of
 from gridgram.quality import Signal
 from providers.registry import load_providers
 from service import refreshing
-from service.app import build_app, build_gridgram
+from service.app import build_gridgram
 from service.refreshing import IN_USE_SECONDS, Refresher
 from service.requests import LatestQuery, read_request
 from service.settings import ProviderSettings, Settings
+from service.web_app import build_app
 from tests.providers.tape import Tape, running_tape
 from tests.test_fetching import CONSOLIDATED, RECENT, rows
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prometheus_client.process_collector import ProcessCollector
 
     from providers.health import Health
+    from service.fetching import Fetcher
     from service.intensity import Intensity
     from service.load import Load
     from service.metrics.counts import RequestCounts
@@ -80,6 +81,7 @@ def provider_samples(health: Mapping[str, Health]) -> Samples:
     answered = {name: source for name, source in known.items() if source.last_success is not None}
     return {
         "gridgram_provider_fetches_total": {(name,): float(source.calls) for name, source in known.items()},
+        "gridgram_provider_retries_total": {(name,): float(source.retries) for name, source in known.items()},
         "gridgram_provider_errors_total": {
             (name, kind): float(count) for name, source in known.items() for kind, count in source.errors.items()
         },
@@ -92,13 +94,25 @@ def provider_samples(health: Mapping[str, Health]) -> Samples:
     }
 
 
+def fetch_samples(intensity: Intensity, fetcher: Fetcher) -> Samples:
+    """How hours come from sources, and for how many requests at once."""
+    counts = {
+        "gridgram_flights_total": fetcher.flights,
+        "gridgram_flights_joined_total": fetcher.joined,
+        "gridgram_flights_early_total": fetcher.early,
+        "gridgram_claims_lost_total": fetcher.asker.claims_lost,
+        "gridgram_stale_served_total": intensity.stale_served,
+    }
+    return {name: {(): float(count)} for name, count in counts.items()}
+
+
 def load_samples(load: Load) -> Samples:
     """How busy the event loop and the connections are."""
     return {
         "gridgram_event_loop_lag_seconds": {(): load.worst_lag_seconds},
         "gridgram_connections": {(): float(load.connections)},
         "gridgram_connections_refused_total": {(): float(load.connections_refused)},
-        "gridgram_connections_cut_total": {(slow,): float(count) for slow, count in load.connections_cut.items()},
+        "gridgram_connections_cut_total": {(part,): float(count) for part, count in load.connections_cut.items()},
         "gridgram_requests_shed_total": {(): float(load.requests_refused)},
     }
 

@@ -70,7 +70,9 @@ METRICS = {
         _gauge("gridgram_event_loop_lag_seconds", "How late the event loop was at most in the last ten seconds.", together=Together.MOST),
         _gauge("gridgram_connections", "Connections that are open."),
         _counter("gridgram_connections_refused_total", "Connections that were closed at once, or after a 503, as too many were open."),
-        _counter("gridgram_connections_cut_total", "Connections that were closed as too slow, by what was slow.", "slow"),
+        _counter(
+            "gridgram_connections_cut_total", "Connections that were closed as too slow, by what was slow: head, body or answer.", "part"
+        ),
         _counter("gridgram_requests_shed_total", "Requests that were answered with 503 as more waited than could be answered in time."),
         _gauge("gridgram_store_up", "1 while the store can be used, 0 while answers go on without it.", together=Together.LEAST),
         _histogram("gridgram_store_duration_seconds", "How long the store took, failures included, by its method.", "method"),
@@ -80,7 +82,13 @@ METRICS = {
         _gauge("gridgram_memory_months", "Months held in memory, one for each zone and signal."),
         _counter("gridgram_memory_hits_total", "Months that were looked for in memory and were there."),
         _counter("gridgram_memory_misses_total", "Months that were looked for in memory and were not there."),
+        _counter("gridgram_flights_total", "Fetches begun for requests and for the refresh in the background."),
+        _counter("gridgram_flights_joined_total", "Requests that found what they need being fetched already."),
+        _counter("gridgram_flights_early_total", "Fetches begun before their time, so that nobody waits later."),
+        _counter("gridgram_claims_lost_total", "Fetches left to another process that shares the store."),
+        _counter("gridgram_stale_served_total", "Answers given from what is held while newer hours were being fetched."),
         _counter("gridgram_provider_fetches_total", "Spans that a source was asked for; one may take several calls.", "provider"),
+        _counter("gridgram_provider_retries_total", "Requests that were sent to a source again.", "provider"),
         _counter("gridgram_provider_errors_total", "Failures of a source, by kind.", "provider", "kind"),
         _gauge(
             "gridgram_provider_last_duration_seconds",

@@ -1,0 +1,104 @@
+"""Where the web application over the use cases is built: its routes, what every request passes through, and what runs beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, cast
+
+from aiohttp import web
+from prometheus_client.process_collector import ProcessCollector
+
+from service.cors import Cors
+from service.guard import Guard
+from service.http import CONTRACT, GRIDGRAM, METRICS
+from service.load import LOAD, Load
+from service.logs import AccessLog
+from service.metrics.collect import Metrics, fetch_samples, load_samples, process_samples, provider_samples, request_samples, store_samples
+from service.metrics.counts import RequestCounts
+from service.metrics.exposition import metrics_port, publishing
+from service.metrics.store import MeasuredStore
+from service.openapi import openapi_yaml
+from service.operations import OPERATIONS
+from service.quota import Allowance
+from service.redaction import redactor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from service.metrics.collect import Samples
+    from service.metrics.sharing import Share
+    from service.settings import Settings
+    from service.usecases import Gridgram
+
+
+def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None) -> web.Application:
+    """Build the web application over the use cases; `share` is the place of this process among several of one service."""
+    guard, metrics, load = build_guard(settings, settings.workers), Metrics(), Load()
+    app = web.Application(middlewares=[guard.middleware()])
+    app.on_response_prepare.append(guard.dress)
+    app[GRIDGRAM] = gridgram
+    app[CONTRACT] = openapi_yaml()
+    app[LOAD] = load
+    if settings.metrics_port is None:
+        app[METRICS] = metrics
+    for operation in OPERATIONS:
+        route = web.get if operation.method == "GET" else web.post  # web.get answers HEAD too
+        app.add_routes([route(operation.path, operation.handler)])
+        guard.watch(app.router.routes(), operation)
+    metrics.readers += _readers(gridgram, guard, load)
+
+    async def lifetime(_: web.Application) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(gridgram.intensity.close)
+            if guard.access_log is not None:
+                stack.push_async_callback(guard.access_log.close)
+            if share is not None:
+                metrics.others = share.others
+                await stack.enter_async_context(publishing(metrics, share))
+            if settings.metrics_port is not None:
+                listening = metrics_port(metrics, settings.metrics_host, settings.metrics_port, is_shared=share is not None)
+                await stack.enter_async_context(listening)
+            gridgram.intensity.answers_first = True
+            if gridgram.refresher:
+                refreshing = asyncio.create_task(gridgram.refresher.run())
+                stack.push_async_callback(_ended, refreshing)
+            yield
+
+    app.cleanup_ctx.append(lifetime)
+    return app
+
+
+def build_guard(settings: Settings, processes: int = 1) -> Guard:
+    """Build what every request passes through; a day's calls to sources are divided among so many processes."""
+    keys, secrets = settings.keys, settings.secrets
+    share = settings.access_log_share if settings.log_level in {"debug", "info"} else 0.0
+    return Guard(
+        RequestCounts(),
+        AccessLog(share, secrets),
+        keys,
+        {name: Allowance(key, time.monotonic, time.time, processes) for name, key in keys.items()},
+        Cors(frozenset(settings.cors_origins)) if settings.cors_origins else None,
+        redactor(secrets),
+    )
+
+
+def _readers(gridgram: Gridgram, guard: Guard, load: Load) -> list[Callable[[], Samples]]:
+    intensity, process = gridgram.intensity, ProcessCollector(registry=None)
+    readers = [
+        lambda: request_samples(guard.counts, guard.allowances),
+        lambda: load_samples(load),
+        lambda: process_samples(process),
+    ]
+    if isinstance(store := cast("object", intensity.store), MeasuredStore):
+        readers.append(lambda: store_samples(intensity, store))
+    if (fetcher := intensity.fetcher) is not None:
+        readers.append(lambda: provider_samples(fetcher.engine.health))
+        readers.append(lambda: fetch_samples(intensity, fetcher))
+    return readers
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
