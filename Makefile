@@ -5,7 +5,7 @@ PYTHON ?= python3
 PORT ?= 8080
 BIN := .venv/bin
 
-.PHONY: run setup test check bench soak openapi docs lock format clean
+.PHONY: run setup test check bench soak openapi docs sbom lock format clean
 
 run: setup
 	$(BIN)/gridgram serve --port $(PORT)
@@ -30,6 +30,7 @@ check: .venv/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_floors.py
 	$(BIN)/gridgram openapi | diff --unified openapi.yaml - || { echo 'openapi.yaml is not what the code promises: run make openapi'; exit 1; }
 
 bench: .venv/ready-test
@@ -40,6 +41,11 @@ soak: .venv/ready-test
 
 openapi: .venv/ready-test
 	$(BIN)/gridgram openapi > openapi.yaml
+
+# What the service is made of, as CycloneDX, from the lock; the same bytes every time.
+sbom: .venv/ready-test
+	mkdir -p dist
+	$(BIN)/python scripts/write_sbom.py dist/sbom.cdx.json
 
 docs: .venv/ready-test
 	$(BIN)/python -m service.pages > docs/providers.md

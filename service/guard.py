@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.web_response import ContentCoding
+from multidict import CIMultiDict
 
 from gridgram.errors import GridgramError
 from providers.spending import SPENDER
@@ -44,8 +45,10 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-_ALLOWANCE: Final = "allowance"
-"""Under this name a request holds what its key may."""
+_FULL_HEADERS = CIMultiDict(HEADERS)
+_POLICY = "Content-Security-Policy"
+_PASSAGE: Final = "passage"
+"""Under this name a request holds what the guard knows of it."""
 
 
 class BareResponse(web.Response):
@@ -63,6 +66,16 @@ class Watched:
     name: str
     is_open: bool
     counts: OperationCounts
+
+
+class Passage:
+    """One request on its way through."""
+
+    __slots__ = ("allowance", "trace")
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.allowance: Allowance | None = None
 
 
 @dataclass(slots=True)
@@ -96,13 +109,13 @@ class Guard:
             route = request.match_info.route
             watched = watched_routes.get(route) or self._unknown(route)
             trace = trace_of(request.headers)
-            request[REQUEST_ID] = trace.request_id
+            passage = request[_PASSAGE] = Passage(trace)
             TRACE.set(trace)
             response: web.StreamResponse | None = None
             counts.in_flight += 1
             try:
                 if has_keys:
-                    self._admit(request, watched)
+                    self._admit(request, watched, passage)
                 if has_cors and request.method == hdrs.METH_OPTIONS:
                     response = self._preflight(request)
                 if response is None:
@@ -111,7 +124,7 @@ class Guard:
                 response = self._problem(request, error, trace.request_id)
             finally:
                 counts.in_flight -= 1
-                self._note(request, response, watched, trace, time.perf_counter() - started)
+                self._note(response, watched, passage, time.perf_counter() - started)
             if not response.prepared:
                 _compress(request, response)
             return response
@@ -122,20 +135,22 @@ class Guard:
         """Complete the headers of an answer just before they are sent (a hook of aiohttp, which has put in its own by now)."""
         headers = response.headers
         headers.pop(hdrs.SERVER, None)
-        for name, text in HEADERS.items():
-            headers.setdefault(name, text)
-        request_id = request.get(REQUEST_ID)
-        if request_id is not None:
-            headers[REQUEST_ID] = request_id
-        allowance = request.get(_ALLOWANCE)
-        if allowance is not None:
-            headers.update(allowance.rate_headers())
-            if "Cache-Control" in headers:  # what a key was asked for is not for a cache that others share
-                headers["Cache-Control"] = headers["Cache-Control"].replace("public", "private")
+        if _POLICY not in headers:
+            headers.extend(_FULL_HEADERS)
+        else:
+            for name, text in HEADERS.items():
+                headers.setdefault(name, text)
+        passage: Passage | None = request.get(_PASSAGE)
+        if passage is not None:
+            headers[REQUEST_ID] = passage.trace.request_id
+            if passage.allowance is not None:
+                headers.update(passage.allowance.rate_headers())
+                if "Cache-Control" in headers:  # what a key was asked for is not for a cache that others share
+                    headers["Cache-Control"] = headers["Cache-Control"].replace("public", "private")
         if self.cors is not None:
             self.cors.allow(request, headers)
 
-    def _admit(self, request: web.Request, watched: Watched) -> None:
+    def _admit(self, request: web.Request, watched: Watched, passage: Passage) -> None:
         """Let the caller of an operation in. Raises Unauthorized, Forbidden and RateLimited."""
         SPENDER.set(None)
         if watched.is_open:
@@ -146,7 +161,7 @@ class Guard:
         key = find_key(self.keys, text)
         if key is None:
             raise Unauthorized("The key is not one of this service.")
-        allowance = request[_ALLOWANCE] = self.allowances[key.name]
+        allowance = passage.allowance = self.allowances[key.name]
         allowance.admit()
         if watched.name == "metrics" and not key.may_read_metrics:
             raise Forbidden(f"The key {key.name!r} may not read metrics.")
@@ -173,17 +188,22 @@ class Guard:
         response.body = self.redact(response.body)  # type: ignore[arg-type]  # problem_response writes bytes
         return response
 
-    def _note(self, request: web.Request, response: web.StreamResponse | None, watched: Watched, trace: Trace, seconds: float) -> None:
+    def _note(self, response: web.StreamResponse | None, watched: Watched, passage: Passage, seconds: float) -> None:
         """Count a request, and log it."""
         status = ABANDONED if response is None else response.status
         watched.counts.statuses[status] += 1
         watched.counts.durations.add(seconds)
         if self.access_log is not None:
-            body = response.body if isinstance(response, web.Response) else None
-            sent = len(body) if isinstance(body, bytes) else response.body_length if response is not None and response.prepared else None
-            allowance = request.get(_ALLOWANCE)
-            key = None if allowance is None else allowance.key.name
-            self.access_log.note(Access(time.time(), watched.name, status, seconds, sent, key, trace))
+            key = None if passage.allowance is None else passage.allowance.key.name
+            self.access_log.note(Access(time.time(), watched.name, status, seconds, _sent_bytes(response), key, passage.trace))
+
+
+def _sent_bytes(response: web.StreamResponse | None) -> int | None:
+    """How long an answer is; None while that is not known."""
+    if isinstance(response, web.Response):
+        body = response.body
+        return len(body) if isinstance(body, bytes) else 0
+    return response.body_length if response is not None and response.prepared else None
 
 
 def _failure(request: web.Request, error: Exception) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
 from random import random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -122,30 +123,31 @@ class AccessLog:
     def _write_lines(self, held: list[Access], unheld: int) -> None:
         piece = _unlogged_line(unheld) if unheld else b""
         for access in held:
-            line = self._redact(access_line(access))
+            line = access_line(access)
             if piece and len(piece) + len(line) > PIPE_BYTES:
-                self._write(piece)
+                self._write(self._redact(piece))
                 piece = b""
             piece += line
-        self._write(piece)
+        self._write(self._redact(piece))
 
 
 def access_line(access: Access) -> bytes:
-    """The line of one request. [ms, bytes]"""
-    line: dict[str, Any] = {
-        "event": "request.done",
-        "level": "info" if access.status < FAILURE else "error" if access.status == FAILURE else "warning",
-        "timestamp": datetime.fromtimestamp(access.ended, UTC),
-        "operation": access.operation,
-        "status": access.status,
-        "ms": round(access.seconds * 1000, 3),
-    }
-    if access.sent_bytes is not None:
-        line["bytes"] = access.sent_bytes
-    if access.key is not None:
-        line["key"] = access.key
-    line |= access.trace.facts
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+    """The line of one request. [ms, bytes] Nothing in it needs JSON's escapes: names are ours or were read as letters and digits."""
+    ended, operation, status, seconds, sent_bytes, key, (request_id, trace_id, span_id) = access
+    level = "info" if status < FAILURE else "error" if status == FAILURE else "warning"
+    stamp = f"{_second(int(ended))}.{int(ended % 1 * 1_000_000):06d}"
+    sent = "" if sent_bytes is None else f',"bytes":{sent_bytes}'
+    of_key = "" if key is None else f',"key":"{key}"'
+    of_trace = "" if not trace_id else f',"trace_id":"{trace_id}","span_id":"{span_id}"'
+    return (
+        f'{{"event":"request.done","level":"{level}","timestamp":"{stamp}Z","operation":"{operation}","status":{status},'
+        f'"ms":{seconds * 1000:.3f}{sent}{of_key},"request_id":"{request_id}"{of_trace}}}\n'
+    ).encode()
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _unlogged_line(count: int) -> bytes:
