@@ -97,7 +97,6 @@ def test_the_list_of_parts_is_sound_and_whole_and_names_no_host(tmp_path: Path) 
     assert document["metadata"]["component"]["name"] == "gridgram"
 
 
-@pytest.mark.soak
 def test_the_list_of_parts_is_the_same_every_time(tmp_path: Path) -> None:
     assert parts(tmp_path / "one.json") == parts(tmp_path / "other.json")
 
