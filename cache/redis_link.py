@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from ssl import TLSVersion
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.asyncio import Connection, ConnectionPool, Redis, RedisCluster, SSLConnection
+from redis.asyncio import Connection, ConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
@@ -31,12 +30,13 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from cache.redis_tls import TlsConnection, TlsSentinelConnection
 from cache.redis_url import RedisKind
 from gridgram.errors import StoreError, StoreRefused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+    from ssl import SSLContext
 
     from cache.redis_url import RedisPlace
 
@@ -55,6 +55,8 @@ SENTINEL_SECONDS: Final = 0.1
 """How long one sentinel may take to answer before the next is asked."""
 CONNECTIONS: Final = 32
 """How many commands are under way at once; further ones wait."""
+MOST: Final = 2 * CONNECTIONS
+"""Connections to one server, those that are being closed included."""
 
 LOST: Final = (RedisConnectionError, RedisTimeoutError, ClusterDownError, RedisClusterException, OSError, TimeoutError)
 """What says that the server cannot be reached or does not answer, rather than that it refuses one command."""
@@ -62,20 +64,11 @@ RETRIED: Final = (RedisConnectionError, RedisClusterException, OSError)
 
 
 class RedisLink:
-    """Sends commands to the place; opens connections at the first one. The files are PEM: the CA's, our certificate, and its key."""
+    """Sends commands to the place; opens connections at the first one. With `tls`, inside it."""
 
-    def __init__(
-        self, place: RedisPlace, *, ca_file: Path | None = None, cert_file: Path | None = None, key_file: Path | None = None
-    ) -> None:
+    def __init__(self, place: RedisPlace, tls: SSLContext | None = None) -> None:
         self.place = place
-        self._tls = {
-            "ssl_ca_certs": ca_file and str(ca_file),
-            "ssl_certfile": cert_file and str(cert_file),
-            "ssl_keyfile": key_file and str(key_file),
-            "ssl_cert_reqs": "required",
-            "ssl_check_hostname": True,
-            "ssl_min_version": TLSVersion.TLSv1_2,
-        }
+        self._tls = tls
         self._client: Redis | RedisCluster | None = None
         self._sentinel: Sentinel | None = None
         self._free = asyncio.Semaphore(CONNECTIONS)
@@ -116,6 +109,10 @@ class RedisLink:
             if connected is not None:
                 with suppress(*LOST):
                     await connected.aclose()
+        if isinstance(client, RedisCluster):  # which closes nothing while it has lost sight of a node (redis-py 8.1)
+            for nodes in ("nodes_cache", "startup_nodes"):
+                with suppress(*LOST):
+                    await client.nodes_manager.aclose(nodes)
 
     async def _ask(self, key: str, command: Command, *, retries: bool) -> Any:  # noqa: ANN401
         async with self._place():
@@ -199,38 +196,45 @@ class RedisLink:
         return self._client
 
     def _make_client(self) -> Redis | RedisCluster:
-        place, tls = self.place, self._tls if self.place.is_tls else {}
-        options: dict[str, Any] = {
-            "username": place.username,
-            "password": place.password,
-            "socket_timeout": ANSWER_SECONDS,
-            "socket_connect_timeout": ANSWER_SECONDS,
-            "client_name": "gridgram",
-            "driver_info": None,  # CLIENT SETINFO would cost two more answers
-            "protocol": 2,  # 3 asks every new connection for notices that we do not read
-            **tls,
-        }
+        place = self.place
+        options: dict[str, Any] = {"username": place.username, "password": place.password, "client_name": "gridgram"}
+        options |= _timed(ANSWER_SECONDS)
         if place.kind is RedisKind.CLUSTER:
-            nodes = [ClusterNode(host, port) for host, port in place.hosts]
-            options |= {"ssl": place.is_tls, "retry": Retry(NoBackoff(), 0), "max_connections": 2 * CONNECTIONS}
-            options["reinitialize_steps"] = 0  # else a few moved slots close the connections of commands under way
-            return RedisCluster(startup_nodes=nodes, **options)
-        options |= {"retry": Retry(NoBackoff(), 0), "max_connections": 2 * CONNECTIONS, "db": place.database}
+            return self._make_cluster(options)
         if place.kind is RedisKind.SENTINEL:
-            asked: dict[str, Any] = {
-                "socket_timeout": SENTINEL_SECONDS,
-                "socket_connect_timeout": SENTINEL_SECONDS,
-                "retry": Retry(NoBackoff(), 0),
-                "protocol": 2,
-                "ssl": place.is_tls,
-                **tls,
-            }
-            self._sentinel = Sentinel(place.hosts, sentinel_kwargs=asked)  # type: ignore[no-untyped-call]
-            master: Redis = self._sentinel.master_for(place.service_name, ssl=place.is_tls, **options)
+            self._sentinel = Sentinel([])  # type: ignore[no-untyped-call]
+            self._sentinel.sentinels = [Redis.from_pool(self._pool(host, port, _timed(SENTINEL_SECONDS))) for host, port in place.hosts]
+            tls: dict[str, Any] = {"connection_class": TlsSentinelConnection, "shared_context": self._tls} if self._tls else {}
+            master: Redis = self._sentinel.master_for(place.service_name, db=place.database, max_connections=MOST, **options, **tls)
             return master
         ((host, port),) = place.hosts
-        pool = ConnectionPool(SSLConnection if place.is_tls else Connection, host=host, port=port, **options)
-        return Redis.from_pool(pool)
+        return Redis.from_pool(self._pool(host, port, options | {"db": place.database}))
+
+    def _pool(self, host: str, port: int, options: dict[str, Any]) -> ConnectionPool:
+        if self._tls:
+            options = options | {"shared_context": self._tls}
+        return ConnectionPool(TlsConnection if self._tls else Connection, host=host, port=port, max_connections=MOST, **options)
+
+    def _make_cluster(self, options: dict[str, Any]) -> RedisCluster:
+        nodes = [ClusterNode(host, port) for host, port in self.place.hosts]
+        # 0 steps: else a few moved slots close the connections of commands that are under way
+        cluster = RedisCluster(startup_nodes=nodes, ssl=self._tls is not None, max_connections=MOST, reinitialize_steps=0, **options)
+        if self._tls:  # there is no public way to say how a cluster's nodes are connected to
+            cluster.connection_kwargs |= {"connection_class": TlsConnection, "shared_context": self._tls}
+            for node in cluster.startup_nodes:
+                node.connection_class = TlsConnection
+                node.connection_kwargs["shared_context"] = self._tls
+        return cluster
+
+
+def _timed(seconds: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        "retry": Retry(NoBackoff(), 0),  # we try again ourselves; the library's own ten tries take seconds
+        "driver_info": None,  # CLIENT SETINFO would cost two more answers
+        "protocol": 2,  # 3 asks every new connection for notices that we do not read
+    }
 
 
 def _complaint(error: BaseException) -> str:

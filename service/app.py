@@ -61,9 +61,10 @@ def _store(settings: Settings) -> SeriesStore:
         return SqliteStore(settings.store_path)
     from cache.redis_link import RedisLink  # noqa: PLC0415 - the library takes 0.1 s to import, and not everyone needs it
     from cache.redis_store import RedisStore  # noqa: PLC0415
+    from cache.redis_tls import tls_context  # noqa: PLC0415
 
-    link = RedisLink(place, ca_file=settings.redis_ca_file, cert_file=settings.redis_cert_file, key_file=settings.redis_key_file)
-    return RedisStore(link, settings.redis_prefix)
+    tls = tls_context(settings.redis_ca_file, settings.redis_cert_file, settings.redis_key_file) if place.is_tls else None
+    return RedisStore(RedisLink(place, tls), settings.redis_prefix)
 
 
 def _options(provider: Provider, set_for: Mapping[str, ProviderSettings]) -> Options:

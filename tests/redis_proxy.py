@@ -1,0 +1,69 @@
+"""A way to a server that can be slow, cut or inside TLS: a small TCP proxy on the loop of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator
+
+CHUNK_BYTES = 65_536
+
+
+@dataclass(slots=True)
+class Proxy:
+    """Passes bytes on to a port. Each piece of an answer waits up to `delay_seconds`, a random share of it when `is_even` is not set."""
+
+    target_port: int
+    delay_seconds: float = 0.0
+    is_even: bool = True
+    port: int = 0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Handle one connection."""
+        there, onward = await asyncio.open_connection("127.0.0.1", self.target_port)
+        self.writers += [writer, onward]
+        for source, sink, is_answer in ((reader, onward, False), (there, writer, True)):
+            task = asyncio.ensure_future(self._pass(source, sink, is_answer=is_answer))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def cut(self) -> None:
+        """Break every connection that is open."""
+        for writer in self.writers:
+            writer.transport.abort()
+        self.writers.clear()
+
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, is_answer: bool) -> None:
+        with suppress(OSError):
+            while piece := await source.read(CHUNK_BYTES):
+                if is_answer and self.delay_seconds:
+                    await asyncio.sleep(self.delay_seconds * (1.0 if self.is_even else random.random()))  # noqa: S311 - a delay
+                sink.write(piece)
+                await sink.drain()
+        sink.close()
+
+
+@asynccontextmanager
+async def proxy_to(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
+    """A proxy to a port of this machine, until the end of the block; with a context it speaks TLS to whoever connects."""
+    proxy = Proxy(port)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=tls)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        for task in list(proxy.tasks):
+            task.cancel()
+        await asyncio.gather(*proxy.tasks, return_exceptions=True)
+        for writer in proxy.writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
