@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from gridgram.errors import StoreError
+from gridgram.errors import StoreError, StoreRefused
 from gridgram.interval import HOURS_PER_DAY, Month, hour_of, months_between
 from gridgram.quality import MISSING_CODE
 from gridgram.series import joined, month_series, overlay
@@ -45,8 +45,9 @@ class Intensity:
     """Reads the hours of any zone and signal. Belongs to one event loop.
 
     `answers_first`: hours that are held are answered at once, though a source may have newer ones, which are then fetched behind the
-    answer. So does a service; a command, which ends with its answer, waits. Counts: `stale_served` answers that were given so.
-    `in_use`: when recent hours of a zone and signal were last asked for [monotonic s].
+    answer. So does a service; a command, which ends with its answer, waits. `in_use`: when recent hours of a zone and signal were last
+    asked for [monotonic s]. Counts, since the start: `stale_served` answers that were given first, `store_refusals` things that the store
+    refused while it was there.
     """
 
     store: SeriesStore
@@ -58,7 +59,9 @@ class Intensity:
     answers_first: bool = False
     stale_served: int = 0
     in_use: dict[tuple[str, Signal], float] = field(default_factory=dict)
+    store_refusals: int = 0
     _recent_from: int = 0
+    _is_refused: bool = False
     _loading: dict[tuple[object, ...], asyncio.Task[list[MonthChunk]]] = field(default_factory=dict)
     _checked_at: float = field(default=float("-inf"))
     _generation: int = -1
@@ -172,7 +175,7 @@ class Intensity:
         try:
             if await self.store.merge(fetched) and await self.store.generation() == self._generation + 1:
                 self._generation += 1  # nobody but us has written, and what we wrote is laid over the memory below
-            is_stored = True
+            is_stored, self._is_refused = True, False
         except StoreError as error:
             self._store_failed(error)
         for series in fetched:
@@ -195,15 +198,17 @@ class Intensity:
         generation = self._generation
         try:
             stored = await self.store.read(zone, signal, months)
+            absent = [month for month, hours in zip(months, stored, strict=True) if hours is None]
             is_current = await self.store.generation() == generation == self._generation
         except StoreError as error:
             self._store_failed(error)
-            is_current = True  # until the store is back, when the memory is emptied
+            absent, is_current = [], True  # until the store is back, when the memory is emptied
         chunks = []
         for month, hours in zip(months, stored, strict=True):
             typical = self.reference.series(zone, signal, month.first_hour, month.next.first_hour)
             chunks.append(MonthChunk(typical if hours is None else overlay(typical, hours)))
-            if hours is None and self.fetcher is not None and not self.store_is_away:
+        if self.fetcher is not None:
+            for month in absent:
                 self.fetcher.look_into(zone, signal, month.first_hour, month.next.first_hour)
         if is_current:  # else another wrote while this was read: what was read answers, but is not kept as what is held now
             for chunk in chunks:
@@ -242,6 +247,13 @@ class Intensity:
             self.memory.clear()
 
     def _store_failed(self, error: StoreError) -> None:
+        """Note that the store is away, or that it refused something while it is there; each is logged once."""
+        if isinstance(error, StoreRefused):
+            self.store_refusals += 1
+            if not self._is_refused:
+                log.warning("store.refused", detail=str(error))
+            self._is_refused = True
+            return
         if not self.store_is_away:
             log.warning("store.away", detail=str(error))
         self.store_is_away = True
