@@ -12,7 +12,7 @@ from aiohttp import web
 from service import PACKAGE_VERSION
 from service.body import off_the_loop, parse_json, read_body
 from service.formats import FORMATS, choose_format, write_series
-from service.http import CONTRACT, GRIDGRAM, METRICS, cached_response, json_response, query_of
+from service.http import ALL_ZONES, CONTRACT, GRIDGRAM, METRICS, cached_response, json_response, query_of
 from service.load import LOAD, Draining
 from service.metrics.exposition import metrics_response
 from service.problems import PROBLEM_TYPES
@@ -66,7 +66,7 @@ async def latest(request: web.Request) -> web.Response:
 async def zones(request: web.Request) -> web.Response:
     """Answer GET /v1/zones."""
     query_of(request, NoQuery)
-    return cached_response(request, orjson.dumps(request.app[GRIDGRAM].all_zones()), "application/json", STATIC_MAX_AGE_SECONDS)
+    return cached_response(request, await request.app[ALL_ZONES].get(), "application/json", STATIC_MAX_AGE_SECONDS)
 
 
 async def zone(request: web.Request) -> web.Response:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,9 +14,26 @@ from service.body import read_query
 from service.requests import NoQuery, read_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.metrics.collect import Metrics
     from service.requests import Model
     from service.usecases import Gridgram
+
+
+@dataclass(slots=True)
+class MadeOnce:
+    """The bytes of an answer that never changes: made by the first who asks, in a thread."""
+
+    make: Callable[[], bytes]
+    _made: bytes = b""
+
+    async def get(self) -> bytes:
+        """The bytes; two who ask first at the same time make the same ones."""
+        if not self._made:
+            self._made = await asyncio.to_thread(self.make)
+        return self._made
+
 
 GRIDGRAM: web.AppKey[Gridgram] = web.AppKey("gridgram")
 CONTRACT: web.AppKey[str] = web.AppKey("contract")
@@ -22,6 +41,8 @@ CONTRACT: web.AppKey[str] = web.AppKey("contract")
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics")
 """What is counted, where it is told on this port."""
 
+ALL_ZONES: web.AppKey[MadeOnce] = web.AppKey("all_zones")
+"""The answer that lists all zones."""
 
 _NO_QUERY = NoQuery()
 

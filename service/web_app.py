@@ -7,12 +7,13 @@ import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, cast
 
+import orjson
 from aiohttp import web
 from prometheus_client.process_collector import ProcessCollector
 
 from service.cors import Cors
 from service.guard import Guard
-from service.http import CONTRACT, GRIDGRAM, METRICS
+from service.http import ALL_ZONES, CONTRACT, GRIDGRAM, METRICS, MadeOnce
 from service.load import LOAD, Load
 from service.logs import AccessLog
 from service.metrics.collect import Metrics, fetch_samples, load_samples, process_samples, provider_samples, request_samples, store_samples
@@ -40,6 +41,7 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
     app.on_response_prepare.append(guard.dress)
     app[GRIDGRAM] = gridgram
     app[CONTRACT] = openapi_yaml()
+    app[ALL_ZONES] = MadeOnce(lambda: orjson.dumps(gridgram.all_zones()))
     app[LOAD] = load
     if settings.metrics_port is None:
         app[METRICS] = metrics
