@@ -53,17 +53,19 @@ class _Requests:
         self._stopping: asyncio.Event | None = None
 
     async def __call__(self, request: BaseRequest) -> web.StreamResponse:
-        connection, load = request.protocol, self._load
+        connection: Connection = request.protocol  # type: ignore[assignment]  # Server makes no others
+        load = self._load
         load.requests_under_way += 1
         self._begun += 1
         try:
-            if isinstance(connection, Connection):
-                is_refused = connection.is_refused and request.path not in SPARED_PATHS
-                if not is_refused and request.path not in SPARED_PATHS:
-                    await connection.queue.turn()
-                connection.begun(request.content)
-                if is_refused:
+            if (connection.is_refused or connection.queue.is_long) and request.path not in SPARED_PATHS:
+                if connection.is_refused:
+                    connection.begun(request.content)
                     return self._refusal()
+                await connection.queue.turn()
+                if connection.transport is None:  # the client has gone: nothing is worked out for it
+                    return web.Response(status=503)
+            connection.begun(request.content)
             response = await self._handler(request)
         except web.HTTPException as error:  # such as an Expect header that cannot be met
             response = problem_response(problem_of_http(error), HEADERS, BareResponse)

@@ -53,10 +53,13 @@ class Queue:
         self._over_at = now
         return now - self._over_since >= self._burst_seconds
 
+    @property
+    def is_long(self) -> bool:
+        """Whether more wait than are begun in one turn of the loop."""
+        return self.waiting > TURN_REQUESTS
+
     async def turn(self) -> None:
-        """Wait until this request may be begun: at once, unless the queue is long."""
-        if self.waiting <= TURN_REQUESTS:
-            return
+        """Wait until it is the turn of this request in a long queue."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         if not self._parked:

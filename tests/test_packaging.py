@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
+from service.server import DRAIN_SECONDS
 from service.settings import Settings
+from service.workers import END_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("cache", "gridgram", "providers", "service")
@@ -210,3 +212,21 @@ def test_no_file_names_a_package_registry_or_a_path_of_one_machine() -> None:
     }
 
     assert named == {}
+
+
+def test_whoever_stops_the_service_gives_it_the_time_that_it_may_take() -> None:
+    unit = (ROOT / "deploy" / "systemd" / "gridgram.service").read_text(encoding="utf-8")
+    grace = [int(seconds) for seconds in re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)]
+    grace.append(int(compose()["services"]["gridgram"]["stop_grace_period"].removesuffix("s")))
+
+    assert all(seconds > Settings.model_fields["drain_notice_seconds"].default + END_SECONDS for seconds in grace)
+    assert END_SECONDS > DRAIN_SECONDS
+
+
+def test_every_setting_of_the_unit_is_one_that_the_service_has_and_its_store_lies_where_it_may_write() -> None:
+    unit = (ROOT / "deploy" / "systemd" / "gridgram.service").read_text(encoding="utf-8")
+    named = set(VARIABLE.findall(unit)) - {"GRIDGRAM_NAME"}
+
+    assert named <= {f"GRIDGRAM_{name.upper()}" for name in Settings.model_fields}
+    assert re.search(r"^CacheDirectory=gridgram$", unit, re.MULTILINE)
+    assert "GRIDGRAM_STORE=sqlite:////var/cache/gridgram/" in unit
