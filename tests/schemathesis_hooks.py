@@ -31,6 +31,10 @@ schemathesis.openapi.format(
 @schemathesis.hook
 def map_body(_: HookContext, body: Any) -> Any:
     """Put a place that exists where one was made up; what breaks the contract is left as it is."""
-    if isinstance(body, dict) and isinstance(body.get("location"), str) and 0 < len(body["location"]) <= LONGEST_LOCATION:
-        body["location"] = LOCATIONS[len(body["location"]) % len(LOCATIONS)]
+    if not isinstance(body, dict):
+        return body
+    uses = [use for name in ("training", "idle", "deployment") if isinstance(body.get(name), list) for use in body[name]]
+    for part in (body, *uses):
+        if isinstance(part, dict) and isinstance(part.get("location"), str) and 0 < len(part["location"]) <= LONGEST_LOCATION:
+            part["location"] = LOCATIONS[len(part["location"]) % len(LOCATIONS)]
     return body

@@ -55,6 +55,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "job.json").write_bytes(orjson.dumps(REQUEST))
+    (tmp_path / "bloom.json").write_bytes((ROOT / "examples" / "bloom.json").read_bytes())
     (tmp_path / "hours.csv").write_text(HOURS)
     (tmp_path / "other.csv").write_text("zone,utc,g\nDE,2024-03-11 05:00,321.5\n")
     logging_was = structlog.get_config()

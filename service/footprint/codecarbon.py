@@ -76,14 +76,21 @@ def _row(header: list[str], cells: list[str], zone: ZoneInfo) -> Measured:
     if len(cells) != len(header):
         raise ValueError(f"the row has {len(cells)} cells, the header {len(header)}")
     row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-    seconds, kwh = float(row["duration"]), float(row["energy_consumed"])
+    seconds, kwh = _number(row, "duration"), _number(row, "energy_consumed")
     if not (0 < seconds < float("inf") and 0 <= kwh < float("inf")):
         raise ValueError("duration must be above 0, energy_consumed 0 or above")
     ended = datetime.fromisoformat(row["timestamp"])
     end = to_microseconds(ended if ended.tzinfo else ended.replace(tzinfo=zone))
     start = end - round(timedelta(seconds=seconds) / timedelta(microseconds=1))
     run = f"{row.get('run_id', '')}/{row.get('task_name', '')}/{row.get('project_name', '')}"
-    return Measured(run, _location(row), float(row.get("pue") or 1) != 1, start, end, kwh)
+    return Measured(run, _location(row), bool(row.get("pue")) and _number(row, "pue") != 1, start, end, kwh)
+
+
+def _number(row: Mapping[str, str], name: str) -> float:
+    try:
+        return float(row[name])
+    except ValueError:
+        raise ValueError(f"{name} is {row[name][:40]!r}, which is no number") from None
 
 
 def _location(row: Mapping[str, str]) -> str:

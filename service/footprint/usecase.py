@@ -16,6 +16,7 @@ from service.footprint.writing import write_footprint
 from service.requests import LocationQuery
 
 if TYPE_CHECKING:
+    from gridgram.quality import Signal
     from service.answers import EmissionsAnswer, PlaceMembers
     from service.footprint.answers import FootprintAnswer
     from service.footprint.plan import Plan, PlannedUse
@@ -35,12 +36,16 @@ class Footprints:
 
     async def footprint(self, plan: Plan) -> FootprintAnswer:
         """Compute a footprint. Raises UnknownLocation and NoData for a use whose hours cannot be had."""
-        asked = [await self._asked(use) for use in plan.uses]
+        asked = []
+        told: dict[tuple[str, range], str] = {}
+        for use in plan.uses:
+            asked.append(await self._asked(use, told))
+            await asyncio.sleep(0)  # hundreds of uses whose hours are in memory would hold up all others
         compared, unavailable = await self._compare(plan)
         return await asyncio.to_thread(_write, plan, asked, compared, unavailable)
 
-    async def _asked(self, planned: PlannedUse) -> Asked:
-        """One use with its intensity, given or of the grid."""
+    async def _asked(self, planned: PlannedUse, told: dict[tuple[str, range], str]) -> Asked:
+        """One use with its intensity, given or of the grid; `told` keeps what was found out about the hours of a zone."""
         use = planned.use
         if use.intensity_g_per_kwh is not None:
             low, high = use.intensity_low_g_per_kwh, use.intensity_high_g_per_kwh
@@ -49,25 +54,23 @@ class Footprints:
             return Asked(_electricity(planned, intensity), await self._place(use.location))
         assert planned.job is not None  # noqa: S101 - a use without an intensity has a place and a time
         answer = await self.gridgram.emissions(planned.job)
-        warning = await self._warning(planned, answer["zone"])
+        hours = (answer["zone"], range(planned.job.profile.hours[0], planned.job.profile.end_hour))
+        if hours not in told:
+            told[hours] = await self._constant(*hours, planned.job.signal)
+        warning = f"{planned.name}: {told[hours]}" if told[hours] else ""
         return Asked(_electricity(planned, _mean(answer)), await self._place(use.location), answer, warning)
 
     async def _place(self, location: str | None) -> PlaceMembers | None:
         """The place of a use, also where its intensity is given: a name that is no place's is refused either way."""
         return None if location is None else await self.gridgram.locate(LocationQuery.model_construct(location=location))
 
-    async def _warning(self, planned: PlannedUse, zone: str) -> str:
+    async def _constant(self, zone: str, hours: range, signal: Signal) -> str:
         """What to say of hours that do not vary although they call themselves better than a yearly mean."""
-        assert planned.job is not None  # noqa: S101 - as above
-        profile = planned.job.profile
-        series = await self.gridgram.intensity.read(zone, planned.job.signal, profile.hours[0], profile.end_hour)
+        series = await self.gridgram.intensity.read(zone, signal, hours.start, hours.stop)
         better = series.quality < QUALITY_CODES[Quality.ANNUAL]
-        if len(series.quality) < CONSTANT_HOURS or not better.all() or MISSING_CODE in series.quality or np.ptp(series.g_per_kwh) > 0:
+        if len(hours) < CONSTANT_HOURS or not better.all() or MISSING_CODE in series.quality or np.ptp(series.g_per_kwh) > 0:
             return ""
-        return (
-            f"{planned.name}: {zone} has the same {series.g_per_kwh[0]:g} g/kWh in every one of {len(series.quality)} hours: "
-            "a yearly constant in hourly clothing"
-        )
+        return f"{zone} has the same {series.g_per_kwh[0]:g} g/kWh in each of {len(hours)} hours: a yearly constant in hourly clothing"
 
     async def _compare(self, plan: Plan) -> tuple[list[Compared], list[tuple[str, str]]]:
         """The uses in each place of the comparison, and the places that cannot be answered, each with the reason."""
@@ -89,6 +92,7 @@ class Footprints:
         for planned in plan.uses:
             assert planned.job is not None  # noqa: S101 - a plan with a comparison has hours everywhere
             answer = await self.gridgram.emissions(planned.job._replace(location=location))
+            await asyncio.sleep(0)  # as above
             answers.append(answer)
             uses.append(_electricity(planned, _mean(answer)))
         return Compared(location, tuple(uses), tuple(answers))
