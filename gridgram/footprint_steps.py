@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gridgram.footprint import GRAMS_PER_KG, combined
+from gridgram.footprint import GRAMS_PER_KG, Electricity, ErrorKind, combined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from gridgram.footprint import Contribution, Electricity, Hardware
+    from gridgram.footprint import Contribution, Hardware
 
+ENDS = ("low", "high")
 COMPUTED = "computed in an earlier step"
 IDENTITY = "energy x intensity"
 SCI_M = "SCI specification (ISO/IEC 21031:2024): M = TE x TiR/EL x RR/ToR; utilisation as in Luccioni et al. 2022, arXiv 2211.02001"
@@ -107,18 +108,59 @@ def sum_step(label: str, terms: Sequence[tuple[str, float]], total_g: float) -> 
     return Step(label, formula, "sum", inputs, Quantity("emissions_g", total_g, "gCO2e"))
 
 
-def band_steps(label: str, contribution: Contribution) -> list[Step]:
-    """The low and the high end of a total from the swings of each kind of error."""
-    band = combined(contribution)
-    lows = {kind.value: swing.low for kind, swing in contribution.swings.items()}
-    highs = {kind.value: swing.high for kind, swing in contribution.swings.items()}
+def swing_steps(label: str, part: Electricity | Hardware) -> list[Step]:
+    """What a part would emit with one of its inputs at its low or high end, for those that have a band."""
+    found = _use_ends(part) if isinstance(part, Electricity) else _hardware_ends(part)
+    middle = part.emissions.emissions_g
+    return [
+        Step(f"{label}: emissions, {kind} {end}", formula, IDENTITY, inputs, Quantity(f"emissions_{end}_g", grams, "gCO2e"))
+        for kind, end, formula, inputs, grams in found
+        if grams != middle
+    ]
+
+
+def _use_ends(use: Electricity) -> Iterator[tuple[str, str, str, tuple[Quantity, ...], float]]:
+    facility_kwh, rate = use.facility_energy_kwh, use.intensity_g_per_kwh
+    for end in ENDS:
+        at_end = Quantity("intensity_end_g_per_kwh", getattr(rate, end), "gCO2e/kWh", f"{end} end of the intensity")
+        inputs = (Quantity("facility_energy_kwh", facility_kwh.middle, "kWh"), at_end)
+        grams = getattr(use.emissions.swings[ErrorKind.GRID], end)
+        yield "grid", end, "facility_energy_kwh * intensity_end_g_per_kwh", inputs, grams
+        overhead = Quantity("overhead", use.host_factor * use.pue, "1", "host_factor x pue")
+        energy = Quantity("energy_end_kwh", getattr(use.energy_kwh, end), "kWh", f"{end} end of the energy")
+        inputs = (energy, overhead, Quantity("intensity_g_per_kwh", rate.middle, "gCO2e/kWh"))
+        grams = getattr(use.emissions.swings[ErrorKind.ENERGY], end)
+        yield "energy", end, "energy_end_kwh * overhead * intensity_g_per_kwh", inputs, grams
+
+
+def _hardware_ends(hardware: Hardware) -> Iterator[tuple[str, str, str, tuple[Quantity, ...], float]]:
+    middle = Quantity("embodied_kg", hardware.embodied_kg.middle, "kg CO2e a device")
+    emissions = Quantity("emissions_g", hardware.emissions.emissions_g, "gCO2e")
+    for end in ENDS if middle.amount > 0 else ():
+        at_end = Quantity("embodied_end_kg", getattr(hardware.embodied_kg, end), "kg CO2e a device", f"{end} end of the figure")
+        grams = getattr(hardware.emissions.swings[ErrorKind.HARDWARE], end)
+        yield "hardware", end, "emissions_g * embodied_end_kg / embodied_kg", (emissions, at_end, middle), grams
+
+
+def band_steps(label: str, total: Contribution, parts: Sequence[Contribution]) -> list[Step]:
+    """The low and the high end of a total: each kind of error by itself over all parts, then the kinds together."""
+    band = combined(total)
+    steps = []
+    for kind, swing in total.swings.items():
+        for end in ENDS:
+            if getattr(swing, end) != total.emissions_g:
+                grams = [getattr(part.swings[kind], end) if kind in part.swings else part.emissions_g for part in parts]
+                terms = [(f"part_{number}_g", each) for number, each in enumerate(grams, 1)]
+                steps.append(sum_step(f"{label}: {kind.value} {end}", terms, getattr(swing, end)))
+    lows = {kind.value: swing.low for kind, swing in total.swings.items()}
+    highs = {kind.value: swing.high for kind, swing in total.swings.items()}
     if band.middle <= 0:
         formula = f"sqrt({' + '.join(f'{kind}_g ** 2' for kind in highs) or '0'})"
-        return [Step(f"{label}: high end", formula, BAND, _ends(highs), Quantity("emissions_high_g", band.high, "gCO2e"))]
+        return [*steps, Step(f"{label}: high end", formula, BAND, _ends(highs), Quantity("emissions_high_g", band.high, "gCO2e"))]
     middle = Quantity("emissions_g", band.middle, "gCO2e")
     squares = " + ".join(f"log({kind}_g / emissions_g) ** 2" for kind in highs)
     high = Quantity("emissions_high_g", band.high, "gCO2e")
-    steps = [Step(f"{label}: high end", f"emissions_g * exp(sqrt({squares}))", BAND, (middle, *_ends(highs)), high)]
+    steps.append(Step(f"{label}: high end", f"emissions_g * exp(sqrt({squares}))", BAND, (middle, *_ends(highs)), high))
     if all(low > 0 for low in lows.values()):  # else the low end is 0
         low = Quantity("emissions_low_g", band.low, "gCO2e")
         steps.append(Step(f"{label}: low end", f"emissions_g * exp(-sqrt({squares}))", BAND, (middle, *_ends(lows)), low))

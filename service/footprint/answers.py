@@ -65,6 +65,7 @@ class HardwareAnswer(BandAnswer):
     share: float
     boundary: str
     source: str
+    band_source: str
 
 
 class ComponentAnswer(BandAnswer):

@@ -54,6 +54,7 @@ class PlannedHardware:
     device: Device | None
     boundary: str
     source: str
+    band_source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +147,13 @@ def _planned_hardware(index: int, asked: HardwareUse) -> PlannedHardware:
             raise InvalidInput([Fault(f"{pointer}/device", _unknown_device(asked.device))])
     if device is not None:
         embodied_kg, lifetime_years, utilisation = device.embodied_kg, device.lifetime_years, device.utilisation
-        boundary, source = device.boundary, device.source
+        boundary, source, band_source = device.boundary, device.source, device.band_source
     else:
         embodied_kg = _range(asked.embodied_kg or 0.0, asked.embodied_low_kg, asked.embodied_high_kg)
         lifetime_years, utilisation = asked.lifetime_years or 0.0, 1.0
         boundary, source = "as the request's figure", asked.source or GIVEN
+        has_band = asked.embodied_low_kg is not None or asked.embodied_high_kg is not None
+        band_source = GIVEN if has_band else "none was given"
     name = asked.name or asked.device or f"hardware {index + 1}"
     hours = asked.device_hours if asked.device_hours is not None else (asked.count or 0.0) * (asked.hours or 0.0)
     hardware = Hardware(
@@ -162,7 +165,7 @@ def _planned_hardware(index: int, asked: HardwareUse) -> PlannedHardware:
         asked.utilisation or utilisation,
         asked.share,
     )
-    return PlannedHardware(name, hardware, device, boundary, source)
+    return PlannedHardware(name, hardware, device, boundary, source, band_source)
 
 
 def _unknown_device(name: str) -> str:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gridgram.footprint import Component
-from gridgram.footprint_steps import Quantity, Step, band_steps, electricity_steps, hardware_steps, power_step, rate_step, sum_step
+from gridgram.footprint_steps import (
+    Quantity,
+    Step,
+    band_steps,
+    electricity_steps,
+    hardware_steps,
+    power_step,
+    rate_step,
+    sum_step,
+    swing_steps,
+)
 from service.footprint.plan import GIVEN
 
 if TYPE_CHECKING:
@@ -23,11 +33,16 @@ def steps_of(figures: Figures) -> list[Step]:
     plan, total = figures.plan, figures.total
     steps = [step for planned, one in zip(plan.uses, figures.asked, strict=True) for step in _use_steps(planned, one)]
     steps += [step for planned in plan.hardware for step in hardware_steps(planned.name, planned.hardware, planned.source)]
+    parts = [*(one.electricity for one in figures.asked), *(planned.hardware for planned in plan.hardware)]
+    steps += [step for part in parts for step in swing_steps(part.name, part)]
     steps += _component_steps(figures)
-    steps += [sum_step("total", _terms(figures.by_component), total.emissions_g), *band_steps("total", total)]
+    steps += [
+        sum_step("total", _terms(figures.by_component), total.emissions_g),
+        *band_steps("total", total, [part.emissions for part in parts]),
+    ]
     for phase, part in figures.phases.items():
         steps.append(sum_step(f"{phase.value} phase", _terms(figures.components_of(phase)), part.emissions_g))
-        steps += band_steps(f"{phase.value} phase", part)
+        steps += band_steps(f"{phase.value} phase", part, [each.emissions for each in parts if each.phase is phase])
     return [*steps, *_score_steps(figures.scores), *_serving_steps(figures.serving)]
 
 

@@ -165,6 +165,7 @@ def _hardware(planned: PlannedHardware) -> HardwareAnswer:
         "share": hardware.share,
         "boundary": planned.boundary,
         "source": planned.source,
+        "band_source": planned.band_source,
     }
     if planned.device is not None:
         answer["device"] = planned.device.key
