@@ -21,7 +21,7 @@ from service.footprint.plan import GIVEN
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gridgram.footprint import Contribution
+    from gridgram.footprint import Contribution, Electricity, Hardware
     from gridgram.footprint_rates import Score
     from service.footprint.answers import ServingAnswer
     from service.footprint.figures import Asked, Figures
@@ -33,13 +33,12 @@ def steps_of(figures: Figures) -> list[Step]:
     plan, total = figures.plan, figures.total
     steps = [step for planned, one in zip(plan.uses, figures.asked, strict=True) for step in _use_steps(planned, one)]
     steps += [step for planned in plan.hardware for step in hardware_steps(planned.name, planned.hardware, planned.source)]
-    parts = [*(one.electricity for one in figures.asked), *(planned.hardware for planned in plan.hardware)]
+    parts: list[Electricity | Hardware] = [one.electricity for one in figures.asked]
+    parts += [planned.hardware for planned in plan.hardware]
     steps += [step for part in parts for step in swing_steps(part.name, part)]
     steps += _component_steps(figures)
-    steps += [
-        sum_step("total", _terms(figures.by_component), total.emissions_g),
-        *band_steps("total", total, [part.emissions for part in parts]),
-    ]
+    steps.append(sum_step("total", _terms(figures.by_component), total.emissions_g))
+    steps += band_steps("total", total, [part.emissions for part in parts])
     for phase, part in figures.phases.items():
         steps.append(sum_step(f"{phase.value} phase", _terms(figures.components_of(phase)), part.emissions_g))
         steps += band_steps(f"{phase.value} phase", part, [each.emissions for each in parts if each.phase is phase])
