@@ -122,10 +122,10 @@ def swing_steps(label: str, part: Electricity | Hardware) -> list[Step]:
 def _use_ends(use: Electricity) -> Iterator[tuple[str, str, str, tuple[Quantity, ...], float]]:
     facility_kwh, rate = use.facility_energy_kwh, use.intensity_g_per_kwh
     for end in ENDS:
+        facility = Quantity("facility_energy_kwh", facility_kwh.middle, "kWh")
         at_end = Quantity("intensity_end_g_per_kwh", getattr(rate, end), "gCO2e/kWh", f"{end} end of the intensity")
-        inputs = (Quantity("facility_energy_kwh", facility_kwh.middle, "kWh"), at_end)
         grams = getattr(use.emissions.swings[ErrorKind.GRID], end)
-        yield "grid", end, "facility_energy_kwh * intensity_end_g_per_kwh", inputs, grams
+        yield "grid", end, "facility_energy_kwh * intensity_end_g_per_kwh", (facility, at_end), grams
         overhead = Quantity("overhead", use.host_factor * use.pue, "1", "host_factor x pue")
         energy = Quantity("energy_end_kwh", getattr(use.energy_kwh, end), "kWh", f"{end} end of the energy")
         inputs = (energy, overhead, Quantity("intensity_g_per_kwh", rate.middle, "gCO2e/kWh"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gridgram.errors import Fault, InvalidInput
 from service.command import Json, errors, print_json, read_request_file, run
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class FootprintFormat(StrEnum):
 
 def footprint(
     file: Annotated[Path, typer.Argument(help="A JSON request as for POST /v1/footprint; - reads standard input.")],
-    output_format: Annotated[FootprintFormat, typer.Option("--format", help="What to write.")] = FootprintFormat.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file instead of standard output.")] = None,
+    output_format: Annotated[FootprintFormat | None, typer.Option("--format", help="What to write; default table.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file; a table is Markdown there.")] = None,
     codecarbon: Annotated[Path | None, typer.Option(help="CodeCarbon's emissions.csv, counted as deployment.")] = None,
     codecarbon_timezone: Annotated[
         str | None, typer.Option(help="Time zone of the machine that wrote it, like Europe/Paris: its times do not say.")
@@ -37,8 +38,10 @@ def footprint(
     is_json: Json = False,
 ) -> None:
     """Turn a model's life into emissions: training, idle machines, hardware, deployment."""
-    chosen = FootprintFormat.JSON if is_json else output_format
+    chosen = output_format or (FootprintFormat.JSON if is_json else FootprintFormat.TABLE)
     with errors(is_json=is_json):
+        if is_json and chosen is not FootprintFormat.JSON:
+            raise InvalidInput([Fault("--format", "--json asks for another format; leave one of the two out")])
         from service.footprint.plan import read_footprint  # noqa: PLC0415 - pydantic is loaded once a command needs it
         from service.footprint.usecase import Footprints  # noqa: PLC0415
 
@@ -54,8 +57,6 @@ def footprint(
 
 def _with_codecarbon(members: Any, file: Path | None, timezone: str | None) -> Any:  # noqa: ANN401 - JSON of any shape
     """The request with what CodeCarbon measured as a further deployment."""
-    from gridgram.errors import Fault, InvalidInput  # noqa: PLC0415 - as above
-
     if file is None:
         if timezone is not None:
             raise InvalidInput([Fault("--codecarbon-timezone", "there is no --codecarbon file that it could be of")])
