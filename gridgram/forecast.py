@@ -1,0 +1,192 @@
+"""A forecast of a zone's hours from its own past: which method, how good it was lately, and the band that its errors draw.
+
+Three levels by what is held: nothing told lately, no model; some weeks, the blend of the last days; about a year, the trained maps,
+steadied by the blend. The better of the candidates over the last 28 days is used. The point is the median, the band p10 to p90.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from gridgram.forecast_candidates import LEAST_BLEND_DAYS, blend, same_hour_yesterday
+from gridgram.forecast_ridge import CUT_DAYS, LOOK_BACK_HOURS, OUTPUTS, fit, inputs, trainable
+from gridgram.interval import HOURS_PER_DAY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gridgram.forecast_history import History
+
+    Matrix = NDArray[np.float64]
+
+TRAINED_DAYS: Final = 300
+"""From so many days to learn from on, a year with its edges, the trained maps are used."""
+RECENT_DAYS: Final = 28
+RECENTLY_TOLD: Final = 0.6
+"""The last 28 days must be told to this share for any forecast of ours."""
+BLEND_SHARE: Final = 0.12
+"""How much of the blend steadies the trained maps."""
+MARGIN: Final = 0.85
+"""Another method is used when its error over the last 28 days is below this share of the first one's: less is chance, and following it costs more than it gains."""
+LOW_LEVEL: Final = 0.095
+HIGH_LEVEL: Final = 0.905
+"""The quantiles of past errors that are drawn as p10 and p90: errors to come are a little wider than rehearsed ones (docs/forecast.md)."""
+RECENT_ORIGINS: Final = 28
+BLEND_ORIGINS: Final = 400
+ROOM: Final = 0.1
+"""How far a forecast may leave the range of all that was told. [log]"""
+
+
+class Method(StrEnum):
+    """How the hours ahead are made."""
+
+    TRAINED = "trained"
+    BLEND = "blend"
+    YESTERDAY = "same-hour-yesterday"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """What was learnt from a history that ended at `end_hour`, for origins at that hour of the day.
+
+    `below` and `above` are added to the level of each hour ahead for the band's ends; `coefficients` is empty where nothing was trained.
+    `mape_percent` is each method's error over the last 28 days, first four days ahead. `days` were learnt from.
+    """
+
+    method: Method
+    first_hour: int
+    end_hour: int
+    days: int
+    center: float
+    offset_g: float
+    coefficients: Matrix
+    below: NDArray[np.float64]
+    above: NDArray[np.float64]
+    mape_percent: dict[Method, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlook:
+    """The hours from `first_hour` on: the median and the p10-p90 band. [gCO2e/kWh]"""
+
+    first_hour: int
+    g_per_kwh: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def is_recent(history: History) -> bool:
+    """Whether the last 28 days were told well enough to forecast from."""
+    recent = history.is_told[-RECENT_DAYS * HOURS_PER_DAY :]
+    return float(recent.sum()) >= RECENTLY_TOLD * RECENT_DAYS * HOURS_PER_DAY
+
+
+def train(history: History) -> Model | None:
+    """Learn from a history; None where its last 28 days were not told well enough. Some 50 ms for two years."""
+    if not is_recent(history):
+        return None
+    origins = trainable(history) if len(history.level) >= LOOK_BACK_HOURS + OUTPUTS else np.empty(0, np.int64)
+    return _trained(history, origins) if len(origins) >= TRAINED_DAYS else untrained(history)
+
+
+def untrained(history: History) -> Model:
+    """The best of the methods that need no training, with bands from how it did at many hours before. Some milliseconds."""
+    end = len(history.level)
+    first = LEAST_BLEND_DAYS * HOURS_PER_DAY
+    step = max(1, (min(end, 2 * RECENT_DAYS * HOURS_PER_DAY + first) - first) // BLEND_ORIGINS)
+    origins = np.arange(max(first, end - 2 * RECENT_DAYS * HOURS_PER_DAY), end, step)
+    ahead = origins[:, None] + np.arange(OUTPUTS)
+    targets = np.where(ahead < end, history.level[np.minimum(ahead, end - 1)], np.nan)
+    said = {
+        Method.BLEND: blend(history.level, origins, OUTPUTS),
+        Method.YESTERDAY: same_hour_yesterday(history.level, origins, OUTPUTS),
+    }
+    return _model(history, origins, targets, said, np.empty((0, OUTPUTS)), 0.0)
+
+
+def predict(model: Model, history: History, hours: int) -> Outlook:
+    """The hours after the end of a history, whose hour of the day the model must be for. Past OUTPUTS hours the blend goes on."""
+    origin = np.array([len(history.level)])
+    further = blend(history.level, origin, hours)[0]
+    level = further.copy()
+    if model.method is Method.YESTERDAY:
+        level[:OUTPUTS] = same_hour_yesterday(history.level, origin, min(hours, OUTPUTS))[0]
+    elif model.method is Method.TRAINED:
+        trained = (inputs(history, origin, model.center) @ model.coefficients)[0] + model.center
+        level[:OUTPUTS] = (1 - BLEND_SHARE) * trained[:hours] + BLEND_SHARE * further[:OUTPUTS]
+    level = np.clip(level, history.level.min() - ROOM, history.level.max() + ROOM)
+    ahead = np.arange(hours)
+    place = np.where(ahead < OUTPUTS, ahead, OUTPUTS - HOURS_PER_DAY + (ahead - OUTPUTS) % HOURS_PER_DAY)
+    return Outlook(
+        history.end_hour,
+        history.g_per_kwh(level),
+        history.g_per_kwh(level + model.below[place]),
+        history.g_per_kwh(level + model.above[place]),
+    )
+
+
+def _trained(history: History, origins: NDArray[np.int64]) -> Model:
+    center = float(history.level.mean())
+    coefficients, rehearsed = fit(history, origins, center)
+    steady = blend(history.level, origins, OUTPUTS)
+    targets = history.level[origins[:, None] + np.arange(OUTPUTS)]
+    said = {
+        Method.TRAINED: (1 - BLEND_SHARE) * rehearsed + BLEND_SHARE * steady,
+        Method.BLEND: steady,
+        Method.YESTERDAY: same_hour_yesterday(history.level, origins, OUTPUTS),
+    }
+    return _model(history, origins, targets, said, coefficients, center)
+
+
+def _model(  # noqa: PLR0913, PLR0917 - a model's parts
+    history: History, origins: NDArray[np.int64], targets: Matrix, said: dict[Method, Matrix], coefficients: Matrix, center: float
+) -> Model:
+    recent = origins >= len(history.level) - OUTPUTS - CUT_DAYS * HOURS_PER_DAY
+    mape = {method: _mape_percent(told[recent], targets[recent], history) for method, told in said.items()}
+    method = _chosen(mape)
+    below, above = _band(targets - said[method])
+    return Model(
+        method, history.first_hour, history.end_hour, len(origins) if len(coefficients) else 0, center, history.offset_g,
+        coefficients, below, above, mape,
+    )  # fmt: skip
+
+
+def _chosen(mape_percent: dict[Method, float]) -> Method:
+    """The first method, unless another was clearly better."""
+    first = next(iter(mape_percent))
+    best = min(mape_percent, key=lambda method: mape_percent[method])
+    return best if mape_percent[best] < MARGIN * mape_percent[first] else first
+
+
+def _mape_percent(said: Matrix, targets: Matrix, history: History) -> float:
+    """The mean error over the four days ahead, of what is there. [%]"""
+    said, targets = said[:, : 4 * HOURS_PER_DAY], targets[:, : 4 * HOURS_PER_DAY]
+    is_there = np.isfinite(said) & np.isfinite(targets)
+    if not is_there.any():
+        return float("inf")
+    told, true = history.g_per_kwh(said[is_there]), history.g_per_kwh(targets[is_there])
+    return float(100 * np.abs(told - true).mean() / max(float(true.mean()), 1e-9))
+
+
+def _band(errors: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How far below and above the p10 and p90 lie at each hour ahead: conformal quantiles of past errors, as wide as the last weeks' were.
+
+    Half of the ratio (in logarithms) between the last 28 origins' errors and all is taken over: errors come in seasons, but few tell little.
+    """
+    errors = errors[np.isfinite(errors[:, 0])]
+    count = len(errors)
+    below = np.minimum(np.nanquantile(errors, max(0.0, LOW_LEVEL - 1 / (count + 1)), axis=0), 0.0)
+    above = np.maximum(np.nanquantile(errors, min(1.0, HIGH_LEVEL + 1 / (count + 1)), axis=0), 0.0)
+    mean = float(np.nanmean(np.abs(errors)))
+    scale = np.sqrt(float(np.nanmean(np.abs(errors[-RECENT_ORIGINS:]))) / mean) if mean else 1.0
+    return _smoothed(below) * scale, _smoothed(above) * scale
+
+
+def _smoothed(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each entry's mean with its neighbours."""
+    padded = np.concatenate([column[:1], column, column[-1:]])
+    return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)

@@ -1,0 +1,107 @@
+"""The trained forecast: linear maps, one for each hour ahead, from the last two days, the last weeks and the calendar.
+
+Every input and output is a logarithm, and all origins of one model lie at the same hour of the day; so the constant of each output is
+the typical shape, and the rest says how the grid comes back to it. Ridge regression: A. E. Hoerl and R. W. Kennard, 1970.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from gridgram.forecast_candidates import WEEK_HOURS, block_mean
+from gridgram.interval import HOURS_PER_DAY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gridgram.forecast_history import History
+
+    Matrix = NDArray[np.float64]
+
+OUTPUTS: Final = 120
+"""Hours ahead of the newest told one that are trained for: four days, and a day that feeds may be late."""
+LOOK_BACK_HOURS: Final = 28 * HOURS_PER_DAY
+"""How many hours before an origin its inputs are made from."""
+SINGLE_HOURS: Final = 6
+SINGLE_WEIGHT: Final = 2.0
+BLOCK_HOURS: Final = 3
+BLOCKS: Final = 16
+SEASON_WEIGHT: Final = 0.2
+DAYS_PER_YEAR: Final = 365.2425
+PENALTIES: Final = ((HOURS_PER_DAY, 0.5), (OUTPUTS, 3.0))
+"""The ridge's penalty for outputs up to an hour: chosen once on halves of years that no published figure is taken from."""
+LEAST_TOLD: Final = 0.75
+"""An origin trains only if so much of its last two days and of its outputs was told."""
+CUT_DAYS: Final = 28
+FIRST_CUT_DAYS: Final = 120
+REHEARSED_DAYS: Final = 364
+
+
+def inputs(history: History, origins: NDArray[np.int64], center: float) -> Matrix:
+    """What each origin knows, one row each, beginning with the constant 1."""
+    level = history.level - center
+    singles = [SINGLE_WEIGHT * level[origins - hour] for hour in range(1, SINGLE_HOURS + 1)]
+    blocks = [block_mean(level, origins - BLOCK_HOURS * block, BLOCK_HOURS) for block in range(BLOCKS)]
+    weeks = [block_mean(level, origins, WEEK_HOURS), block_mean(level, origins, LOOK_BACK_HOURS)]
+    day = (origins + history.first_hour) / HOURS_PER_DAY
+    angle = 2 * np.pi * day / DAYS_PER_YEAR
+    seasons = [SEASON_WEIGHT * wave(turn * angle) for turn in (1, 2) for wave in (np.cos, np.sin)]
+    weekdays = [(day.astype(np.int64) % 7 == weekday).astype(np.float64) for weekday in range(7)]
+    return np.stack([np.ones(len(origins)), *singles, *blocks, *weeks, *weekdays, *seasons], axis=1)
+
+
+def daily_origins(history: History) -> NDArray[np.int64]:
+    """The origins at the end's hour of the day that have enough behind them, the end itself last."""
+    end = len(history.level)
+    days = max(0, end - LOOK_BACK_HOURS) // HOURS_PER_DAY
+    return np.arange(end - days * HOURS_PER_DAY, end + 1, HOURS_PER_DAY)
+
+
+def trainable(history: History) -> NDArray[np.int64]:
+    """The origins, each day one, whose outputs are all past and were told well enough to learn from."""
+    origins = daily_origins(history)
+    origins = origins[origins + OUTPUTS <= len(history.level)]
+    told = history.is_told.astype(np.float64)
+    behind = block_mean(told, origins, SINGLE_HOURS * 8)
+    ahead = block_mean(told, origins + OUTPUTS, OUTPUTS)
+    return origins[(behind >= LEAST_TOLD) & (ahead >= LEAST_TOLD)]
+
+
+def solve(gram: Matrix, products: Matrix) -> Matrix:
+    """The ridge's coefficients from inputs' x inputs and inputs' x outputs; the constant carries no penalty."""
+    coefficients = np.empty_like(products)
+    begin = 0
+    for end, penalty in PENALTIES:
+        penalties = np.full(len(gram), penalty)
+        penalties[0] = 0.0
+        coefficients[:, begin:end] = np.linalg.solve(gram + np.diag(penalties), products[:, begin:end])
+        begin = end
+    return coefficients
+
+
+def fit(history: History, origins: NDArray[np.int64], center: float) -> tuple[Matrix, Matrix]:
+    """Coefficients from all of the origins, and what coefficients from those before alone said of each (NaN for the first months).
+
+    The second is a rehearsal: every 28 days it is trained anew on origins whose outputs were past by then.
+    """
+    rows = inputs(history, origins, center)
+    targets = history.level[origins[:, None] + np.arange(OUTPUTS)] - center
+    said = np.full_like(targets, np.nan)
+    newest = origins[-1]
+    cuts = np.arange(newest + HOURS_PER_DAY, max(origins[0] + FIRST_CUT_DAYS * HOURS_PER_DAY, newest - REHEARSED_DAYS * HOURS_PER_DAY), -1)
+    cuts = cuts[:: CUT_DAYS * HOURS_PER_DAY][::-1]
+    gram = np.zeros((rows.shape[1], rows.shape[1]))
+    products = np.zeros((rows.shape[1], OUTPUTS))
+    done = 0
+    for cut, next_cut in zip(cuts[:-1], cuts[1:], strict=True):
+        known = int(np.searchsorted(origins, cut - OUTPUTS, side="right"))
+        gram += rows[done:known].T @ rows[done:known]
+        products += rows[done:known].T @ targets[done:known]
+        done = known
+        ahead = slice(int(np.searchsorted(origins, cut)), int(np.searchsorted(origins, next_cut)))
+        said[ahead] = rows[ahead] @ solve(gram, products)
+    gram += rows[done:].T @ rows[done:]
+    products += rows[done:].T @ targets[done:]
+    return solve(gram, products), said + center
