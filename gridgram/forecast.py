@@ -54,6 +54,7 @@ class Model:
     """What was learnt from a history that ended at `end_hour`, for origins at that hour of the day.
 
     `below` and `above` are added to the level of each hour ahead for the band's ends; `coefficients` is empty where nothing was trained.
+    `lowest` and `highest` bound what it may say.
     `mape_percent` is each method's error over the last 28 days, first four days ahead. `days` were learnt from.
     """
 
@@ -63,6 +64,8 @@ class Model:
     days: int
     center: float
     offset_g: float
+    lowest: float
+    highest: float
     coefficients: Matrix
     below: NDArray[np.float64]
     above: NDArray[np.float64]
@@ -110,6 +113,7 @@ def untrained(history: History) -> Model:
 
 def predict(model: Model, history: History, hours: int) -> Outlook:
     """The hours after the end of a history, whose hour of the day the model must be for. Past OUTPUTS hours the blend goes on."""
+    history = history.with_offset_g(model.offset_g)
     origin = np.array([len(history.level)])
     further = blend(history.level, origin, hours)[0]
     level = further.copy()
@@ -118,7 +122,7 @@ def predict(model: Model, history: History, hours: int) -> Outlook:
     elif model.method is Method.TRAINED:
         trained = (inputs(history, origin, model.center) @ model.coefficients)[0] + model.center
         level[:OUTPUTS] = (1 - BLEND_SHARE) * trained[:hours] + BLEND_SHARE * further[:OUTPUTS]
-    level = np.clip(level, history.level.min() - ROOM, history.level.max() + ROOM)
+    level = np.clip(level, model.lowest, model.highest)
     ahead = np.arange(hours)
     place = np.where(ahead < OUTPUTS, ahead, OUTPUTS - HOURS_PER_DAY + (ahead - OUTPUTS) % HOURS_PER_DAY)
     return Outlook(
@@ -150,9 +154,19 @@ def _model(  # noqa: PLR0913, PLR0917 - a model's parts
     method = _chosen(mape)
     below, above = _band(targets - said[method])
     return Model(
-        method, history.first_hour, history.end_hour, len(origins) if len(coefficients) else 0, center, history.offset_g,
-        coefficients, below, above, mape,
-    )  # fmt: skip
+        method=method,
+        first_hour=history.first_hour,
+        end_hour=history.end_hour,
+        days=len(origins) if len(coefficients) else 0,
+        center=center,
+        offset_g=history.offset_g,
+        lowest=float(history.level.min()) - ROOM,
+        highest=float(history.level.max()) + ROOM,
+        coefficients=coefficients,
+        below=below,
+        above=above,
+        mape_percent=mape,
+    )
 
 
 def _chosen(mape_percent: dict[Method, float]) -> Method:

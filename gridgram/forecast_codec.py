@@ -48,6 +48,8 @@ def encode_model(model: Model) -> bytes:
         "days": model.days,
         "center": model.center,
         "offset_g": model.offset_g,
+        "lowest": model.lowest,
+        "highest": model.highest,
         "mape_percent": {name: mape for name, mape in model.mape_percent.items() if np.isfinite(mape)},
         "inputs": len(model.coefficients),
     }
@@ -69,6 +71,8 @@ def decode_model(packed: bytes) -> Model | None:
             int(table["days"]),
             float(table["center"]),
             float(table["offset_g"]),
+            float(table["lowest"]),
+            float(table["highest"]),
             coefficients,
             below,
             above,

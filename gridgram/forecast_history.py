@@ -51,6 +51,12 @@ class History:
         keep = max(0, end_hour - self.first_hour)
         return History(self.first_hour, self.level[:keep], self.is_told[:keep], self.offset_g)
 
+    def with_offset_g(self, offset_g: float) -> History:
+        """The same hours with another offset, as a model wants them that was trained on more of them."""
+        if offset_g == self.offset_g:
+            return self
+        return History(self.first_hour, np.log(self.g_per_kwh(self.level) + offset_g), self.is_told, offset_g)
+
     def g_per_kwh(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn levels back into intensity, never below zero. [gCO2e/kWh]"""
         return np.maximum(np.exp(level) - self.offset_g, 0.0)

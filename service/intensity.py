@@ -9,12 +9,12 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import structlog
 
-from gridgram.errors import StoreError, StoreRefused
+from gridgram.errors import GridgramError, StoreError, StoreRefused
 from gridgram.interval import HOURS_PER_DAY, Month, hour_of, months_between
 from gridgram.quality import MISSING_CODE
 from gridgram.series import joined, month_series, overlay
@@ -24,7 +24,7 @@ from service.freshness import RECENT_DAYS
 from service.quota import within_quota
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from cache.contract import Held, SeriesStore
     from cache.memory import ChunkMemory
@@ -62,6 +62,7 @@ class Intensity:
     store_refusals: int = 0
     _recent_from: int = 0
     _is_refused: bool = False
+    _behind: set[asyncio.Task[None]] = field(default_factory=set)
     _loading: dict[tuple[object, ...], asyncio.Task[list[MonthChunk]]] = field(default_factory=dict)
     _checked_at: float = field(default=float("-inf"))
     _generation: int = -1
@@ -109,8 +110,22 @@ class Intensity:
         if flight := await self._flight(zone, signal, first_hour, end_hour):
             await asyncio.wait([flight.task])
 
+    def behind(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let work go on behind the answers; `close` stops it. What of our own errors ends it is for the one who next asks to meet."""
+
+        async def quietly() -> None:
+            with suppress(GridgramError):
+                await work
+
+        task = asyncio.create_task(quietly())
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
+
     async def close(self) -> None:
         """Stop asking, and let go of the sources and the store."""
+        for task in self._behind:
+            task.cancel()
+        await asyncio.gather(*self._behind, return_exceptions=True)
         if self.fetcher is not None:
             await self.fetcher.close()
         await asyncio.gather(*self._loading.values(), return_exceptions=True)

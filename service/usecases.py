@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from service.answers import (
     source_answer,
     zone_answer,
 )
+from service.forecasting.forecaster import Forecaster
 from service.freshness import stale_after_seconds
 from service.jobs import Job, read_job
 from service.limits import MAX_FAULTS
@@ -91,6 +92,10 @@ class Gridgram:
     intensity: Intensity
     now: Callable[[], datetime] = utc_now
     refresher: Refresher | None = None
+    forecaster: Forecaster = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.forecaster = Forecaster(self.intensity)
 
     def read_job(self, members: Any) -> Job:  # noqa: ANN401 - JSON of any shape, checked here
         """Check the members of a job. Pure and without waiting, so it may run in a thread. Raises InvalidInput."""
