@@ -9,7 +9,7 @@ hours erred together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,11 @@ class Prospect:
     series: IntensitySeries
     is_known: NDArray[np.bool_]
 
+    @property
+    def span(self) -> range:
+        """The numbers of the hours."""
+        return range(self.series.first_hour, self.series.end_hour)
+
     def hours(self) -> Hours:
         """The hours, ready to be searched."""
         return Hours.of(self.series.first_hour, self.series.g_per_kwh, self.is_known)
@@ -69,28 +74,38 @@ def apart(duration: int) -> int:
     return min(max(duration // 2, LEAST_APART), MOST_APART)
 
 
-def plans(prospect: Prospect, job: Job, window: Window, pauses: Pauses | None, top: int) -> list[tuple[Chunk, ...]]:
+class Plan(NamedTuple):
+    """A way to run the job at one location, and what it emits. [gCO2e]"""
+
+    emissions_g: float
+    chunks: tuple[Chunk, ...]
+
+
+def plans(prospect: Prospect, job: Job, window: Window, pauses: Pauses | None, top: int) -> list[Plan]:
     """The best ways to run the job at one location, at most `top`, no two alike; none where the known hours leave no room.
 
     With `pauses` the best plan of all comes first, then the best unbroken runs. Unbroken runs start `apart` from each other.
     """
     hours = prospect.hours()
     found = []
-    if pauses is not None and (paused := paused_plan(hours, job, prospect.site, window, pauses)) is not None:
-        found.append(paused)
+    if pauses is not None and (chunks := paused_plan(hours, job, prospect.site, window, pauses)) is not None:
+        kwh = facility_kwh(job, chunks, prospect.site, pauses.resume_kwh, prospect.span)
+        found.append(Plan(float(kwh @ hours.g_per_kwh), chunks))
     grams = start_emissions(hours, job, prospect.site, window)
     gap = -(-apart(job.duration) // window.step)
     while len(found) <= top and len(grams) and np.isfinite(grams[place := earliest_least(grams)]):
         start = window.earliest + place * window.step
-        found.append((Chunk(start, start + job.duration),))
+        plan = Plan(float(grams[place]), (Chunk(start, start + job.duration),))
+        if not found or found[0].chunks != plan.chunks:
+            found.append(plan)
         grams[max(0, place - gap + 1) : place + gap] = np.inf
-    return list(dict.fromkeys(found))[:top]
+    return found[:top]
 
 
 def weigh(place: int, prospect: Prospect, job: Job, chunks: tuple[Chunk, ...], pauses: Pauses | None) -> Option:
     """Account for one way to run the job, over hours that are known."""
     series = prospect.series
-    hours = range(series.first_hour, series.end_hour)
+    hours = prospect.span
     resume_kwh = pauses.resume_kwh if pauses else 0.0
     kwh = facility_kwh(job, chunks, prospect.site, resume_kwh, hours)
     weights = kwh if kwh.any() else _time_inside(chunks, hours)
@@ -117,12 +132,19 @@ def best_options(
 
     Of equal ones the one that is done first counts, then the location that stands first.
     """
-    weighed = [
-        [weigh(place, prospect, job, chunks, pauses) for chunks in plans(prospect, job, window, pauses, top)]
-        for place, prospect in enumerate(prospects)
+    planned = [
+        (_rank(plan, place), place, plan) for place, prospect in enumerate(prospects) for plan in plans(prospect, job, window, pauses, top)
     ]
-    overall = sorted((option for options in weighed for option in options), key=_rank)[:top]
-    return overall, sorted((min(options, key=_rank) for options in weighed if options), key=_rank)
+    planned.sort(key=lambda entry: entry[0])
+    best = {place: plan for _, place, plan in reversed(planned)}
+    weighed: dict[tuple[int, Plan], Option] = {}
+
+    def option(place: int, plan: Plan) -> Option:
+        if (place, plan) not in weighed:
+            weighed[place, plan] = weigh(place, prospects[place], job, plan.chunks, pauses)
+        return weighed[place, plan]
+
+    return [option(place, plan) for _, place, plan in planned[:top]], [option(place, plan) for place, plan in reversed(best.items())]
 
 
 def run_at_once(place: int, prospect: Prospect, job: Job, window: Window) -> Option | None:
@@ -134,8 +156,8 @@ def run_at_once(place: int, prospect: Prospect, job: Job, window: Window) -> Opt
     return weigh(place, prospect, job, (Chunk(window.earliest, end),), None)
 
 
-def _rank(option: Option) -> tuple[float, int, int]:
-    return float(f"{option.emissions_g:.9e}"), option.chunks[-1].end, option.prospect
+def _rank(plan: Plan, place: int) -> tuple[float, int, int]:
+    return float(f"{plan.emissions_g:.9e}"), plan.chunks[-1].end, place
 
 
 def _time_inside(chunks: Sequence[Chunk], hours: range) -> NDArray[np.float64]:
@@ -143,5 +165,6 @@ def _time_inside(chunks: Sequence[Chunk], hours: range) -> NDArray[np.float64]:
     edges = np.arange(hours.start, hours.stop + 1) * MICROSECONDS_PER_HOUR
     microseconds = np.zeros(len(hours))
     for chunk in chunks:
-        microseconds += np.diff(np.clip(edges, chunk.start, chunk.end))
+        inside = np.clip(edges, chunk.start, chunk.end)
+        microseconds += inside[1:] - inside[:-1]
     return microseconds / MICROSECONDS_PER_HOUR

@@ -81,12 +81,17 @@ def _chunks(slots: NDArray[np.int64], job: Job, window: Window) -> tuple[Chunk, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slots:
-    """The slots of a window for one job. `open_runs`: how many slots before each place, in a row, may hold a whole unit."""
+    """The slots of a window for one job. `open_runs`: how many slots before each place, in a row, may hold a whole unit.
 
-    starts: NDArray[np.int64]
+    `offsets` are the places within an hour at which slots start, `offset` says which of them each slot has; `intensity` holds the hours
+    that each slot touches. [microseconds, gCO2e/kWh]
+    """
+
     open_runs: NDArray[np.int64]
     is_open_last: NDArray[np.bool_]
-    at_start: NDArray[np.float64]
+    offsets: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    intensity: NDArray[np.float64]
 
     @classmethod
     def of(cls, hours: Hours, window: Window, last: int) -> _Slots:
@@ -96,7 +101,23 @@ class _Slots:
         is_open = ~hours.touches_unknown(starts, ends) & (starts + window.step <= window.latest)
         places = np.arange(1, len(starts) + 1)
         open_runs = np.concatenate([[0], places - np.maximum.accumulate(np.where(is_open, 0, places))])
-        return cls(starts, open_runs, ~hours.touches_unknown(starts, starts + last), hours.at(starts))
+        offsets, offset = np.unique(starts % MICROSECONDS_PER_HOUR, return_inverse=True)
+        touched = -(-(int(offsets[-1]) + window.step) // MICROSECONDS_PER_HOUR)
+        places = starts[:, None] // MICROSECONDS_PER_HOUR - hours.first_hour + np.arange(touched)
+        intensity = hours.g_per_kwh[np.minimum(places, len(hours.g_per_kwh) - 1)]  # what lies beyond has no energy
+        return cls(open_runs, ~hours.touches_unknown(starts, starts + last), offsets, offset, intensity)
+
+    @property
+    def at_start(self) -> NDArray[np.float64]:
+        """The intensity at the start of each slot. [gCO2e/kWh]"""
+        return self.intensity[:, 0]
+
+    def unit_grams(self, job: Job, worked: int, length: int) -> NDArray[np.float64]:
+        """What the job's energy from so much working time on, for so long, emits in each slot, parts of hours exactly. [gCO2e]"""
+        edges = np.arange(self.intensity.shape[1] + 1) * MICROSECONDS_PER_HOUR - self.offsets[:, None]
+        kwh = np.diff(job.used_kwh(worked + np.clip(edges, 0, length)))
+        grams: NDArray[np.float64] = np.einsum("sh,sh->s", kwh[self.offset], self.intensity)
+        return grams
 
     def room(self, units: int, *, is_last: bool) -> NDArray[np.bool_]:
         """At which places so many units, of which the last may be the job's last, can have run in the slots just before."""
@@ -130,12 +151,15 @@ class _Plan:
         shortest_last = max(1, 1 - (last - self.pauses.min_chunk) // step)
         tie = _TIE * units * max(self.job.total_kwh * self.site.pue * float(self.hours.g_per_kwh.max(initial=0.0)), 1e-300)
 
-        diagonal = np.zeros(len(slots.starts) + 1)
+        first_grams = slots.unit_grams(self.job, 0, step)
+        diagonal = np.zeros(len(slots.offset) + 1)
         running = np.full(len(diagonal), np.inf)
         ready, begins, ends = [np.zeros(len(diagonal))], [], [np.arange(len(diagonal))]
         for unit in range(1, units + 1):
             is_last = unit == units
-            diagonal = np.concatenate([[0.0], diagonal[:-1] + self._unit_grams(slots.starts, unit - 1, last if is_last else step)])
+            is_alike = self.job.is_flat and not is_last
+            grams = first_grams if is_alike else slots.unit_grams(self.job, (unit - 1) * step, last if is_last else step)
+            diagonal = np.concatenate([[0.0], diagonal[:-1] + self.site.pue * grams])
             goes_on = np.where(slots.room(1, is_last=is_last), np.concatenate([[np.inf], running[:-1]]), np.inf)
             length = shortest_last if is_last else shortest
             fresh = self._fresh(slots, ready, unit, length, is_last=is_last)
@@ -149,23 +173,12 @@ class _Plan:
 
     def _fresh(self, slots: _Slots, ready: list[NDArray[np.float64]], unit: int, length: int, *, is_last: bool) -> NDArray[np.float64]:
         """The least when the newest `length` units are a chunk of their own, which starts where it was ready to."""
-        fresh = np.full(len(slots.starts) + 1, np.inf)
-        if length <= min(unit, len(slots.starts)):
+        fresh = np.full(len(slots.offset) + 1, np.inf)
+        if length <= min(unit, len(slots.offset)):
             drawn_kwh = self.site.pue * self.pauses.resume_kwh if unit > length else self.site.start_kwh
             fresh[length:] = ready[unit - length][:-length] + drawn_kwh * slots.at_start[: len(fresh) - length]
             fresh[~slots.room(length, is_last=is_last)] = np.inf
         return fresh
-
-    def _unit_grams(self, starts: NDArray[np.int64], unit: int, length: int) -> NDArray[np.float64]:
-        """What one unit, of so much time, emits in each slot, parts of hours exactly. [gCO2e]"""
-        offsets, places = np.unique(starts % MICROSECONDS_PER_HOUR, return_inverse=True)
-        touched = -(-(int(offsets[-1]) + length) // MICROSECONDS_PER_HOUR)
-        edges = np.clip(np.arange(touched + 1) * MICROSECONDS_PER_HOUR - offsets[:, None], 0, length)
-        kwh = np.diff(self.job.used_kwh(unit * self.window.step + edges))
-        hours = starts[:, None] // MICROSECONDS_PER_HOUR - self.hours.first_hour + np.arange(touched)
-        intensity = self.hours.g_per_kwh[np.minimum(hours, len(self.hours.g_per_kwh) - 1)]  # what lies beyond has no energy
-        grams: NDArray[np.float64] = self.site.pue * np.einsum("sh,sh->s", kwh[places], intensity)
-        return grams
 
 
 def _places_of_least(grams: NDArray[np.float64], tie: float) -> NDArray[np.int64]:

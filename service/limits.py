@@ -25,6 +25,19 @@ MAX_PUE = 10.0
 MAX_INTENSITY_G_PER_KWH = 5_000.0
 """More than twice the worst plant there is."""
 MAX_LOCATION_CHARACTERS = 200
+MAX_SCHEDULE_LOCATIONS = 50
+"""Locations that one schedule or one ranking compares."""
+MAX_LOCATION_LIST_CHARACTERS = 4_000
+"""A list of locations in a query; the line of a request has little more than 8,000."""
+MAX_SCHEDULE_STEPS = 10_000
+"""Steps of the job that a schedule places."""
+MIN_SCHEDULE_STEP_MINUTES = 5
+"""From one possible start of a scheduled job to the next."""
+MAX_SCHEDULE_OPTIONS = 50
+MAX_PLAN_CELLS = 2_000_000
+"""Steps of the window x steps that the job runs, at each location, where pauses must be planned; it bounds memory."""
+MAX_PLAN_CELLS_IN_ALL = 10_000_000
+"""The same over all locations of one schedule; it bounds time."""
 MAX_FAULTS = 100
 """How many faults of one request are told; the rest is counted."""
 INLINE_BODY_BYTES = 16 * 1024

@@ -42,6 +42,7 @@ CACHE_HEADERS = ("ETag", "Cache-Control")
 TAGS = {
     "emissions": "Energy and a place become emissions.",
     "intensity": "Hourly intensity of a place.",
+    "schedule": "Where and when a job emits least.",
     "places": "Zones, locations and where the numbers come from.",
     "service": "The service itself.",
 }

@@ -8,6 +8,7 @@ from service.footprint.operations import OPERATIONS as FOOTPRINT_OPERATIONS
 from service.formats import CSV_TYPE, JSON_TYPE, PARQUET_TYPE
 from service.operation import BODY_PROBLEMS, NDJSON_TYPE, Example, Operation
 from service.requests import EmissionsRequest, LatestQuery, LocationQuery, SeriesQuery
+from service.scheduling.operations import OPERATIONS as SCHEDULING
 
 _DAY = {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1.2, 0.8]}
 _JOB = {"location": "FR", "energy": _DAY, "pue": 1.2, "include": ["hours", "equivalents"]}
@@ -65,6 +66,7 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=("unknown-location", "no-data"),
         example=Example(query={"location": "gcp:europe-west9"}),
     ),
+    *SCHEDULING,
     Operation(
         "GET",
         "/v1/zones",

@@ -372,12 +372,13 @@ def _unknown_field(name: str, known: list[str]) -> str:
 
 def _known_fields(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """The fields of the model at this place of a request."""
-    for before, part in zip(("", *place), place, strict=False):
-        if before == "energy" and part in ENERGY_FORMS:
-            model = ENERGY_FORMS[str(part)]
-        elif part in model.model_fields:
-            model = next(_models_in(model.model_fields[str(part)].annotation), model)
-    return list(model.model_fields)
+    forms = [model]
+    for part in place:
+        if len(forms) > 1:  # the name of a form is that of the field that gives it away
+            forms = [form for form in forms if part in form.model_fields][:1] or forms
+        elif part in forms[0].model_fields:
+            forms = list(_models_in(forms[0].model_fields[str(part)].annotation)) or forms
+    return list(forms[0].model_fields)
 
 
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:

@@ -69,8 +69,8 @@ NAMES_WITH_A_UNIT = {
     "count",
 }
 """Units by themselves, degrees by custom, counts by what they count, years."""
-NO_UNIT = {"pue", "status", "line", "coverage", "host_factor", "utilisation", "share", "gpu_count"}
-"""A ratio, an HTTP status, the number of a line, shares."""
+NO_UNIT = {"pue", "status", "line", "coverage", "host_factor", "utilisation", "share", "gpu_count", "top"}
+"""A ratio, an HTTP status, the number of a line, shares, how many options."""
 BESIDE = {"low": "g_per_kwh", "high": "g_per_kwh", "value": "unit"}
 """Numbers whose unit is told by the field beside them."""
 
