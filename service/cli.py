@@ -30,6 +30,7 @@ from service.command import (
 )
 from service.footprint import commands as footprint_commands
 from service.key_commands import keys
+from service.scheduling import commands as scheduling
 
 if TYPE_CHECKING:
     from service.answers import EmissionsAnswer, SeriesAnswer
@@ -339,6 +340,11 @@ def check(
             from service.tables import print_check  # noqa: PLC0415
 
             print_check(answer)
+
+
+app.command("when")(scheduling.when)
+app.command("wait")(scheduling.wait)
+app.command("rank")(scheduling.rank)
 
 
 @app.command()
