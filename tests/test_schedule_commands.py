@@ -14,7 +14,7 @@ import structlog
 from typer.testing import CliRunner
 
 from gridgram.errors import InvalidInput
-from gridgram.interval import format_hour, hour_of, parse_time
+from gridgram.interval import format_hour, hour_of, hour_start, parse_time
 from service.cli import app
 from service.scheduling.commands import LOOK_SECONDS, read_length, sleep_until
 from tests.running import COMMAND, environment, gridgram, wait_until
@@ -164,12 +164,13 @@ def test_lengths_of_time_are_read_as_people_write_them() -> None:
 # --- wait
 
 
-def hours_ahead_of_now(home: Path, clean_after_hours: int) -> None:
-    """Put hours into the store of which the cleanest lie so far ahead of now."""
+def hours_ahead_of_now(home: Path, clean_after_hours: int) -> datetime:
+    """Put hours into the store of which the cleanest lie so far ahead of now; gives the first of these."""
     present = hour_of(datetime.now(UTC))
     rows = [f"FR,{format_hour(present + hour)},{10 if hour >= clean_after_hours else 500},forecast" for hour in range(30)]
     (home / "ahead.csv").write_text("zone,start,g_per_kwh,quality\n" + "\n".join(rows) + "\n")
     assert run("import", str(home / "ahead.csv")).exit_code == 0
+    return hour_start(present + clean_after_hours)
 
 
 def test_wait_goes_on_at_once_when_now_is_best(home: Path) -> None:
@@ -181,12 +182,12 @@ def test_wait_goes_on_at_once_when_now_is_best(home: Path) -> None:
 
 
 def test_a_dry_run_tells_the_start_that_would_be_waited_for(home: Path) -> None:
-    hours_ahead_of_now(home, 5)
+    clean = hours_ahead_of_now(home, 5)
 
     outcome = run("wait", "FR", "--duration", "2h", "--dry-run")
 
     start, text = outcome.stdout.split(" ", 1)
-    assert parse_time(start) == datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=5)
+    assert parse_time(start) == clean
     assert text == f"start at {start}: 98.0 % less than now (forecast hours)\n"
 
 

@@ -1,0 +1,119 @@
+"""The scheduler's speed: a year of starts in 300 zones, pauses in the same, and whole requests; bare numpy beside it in the same run.
+
+python bench/schedule.py [ROUNDS]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+
+from gridgram.interval import HOURS_PER_DAY, MICROSECONDS_PER_HOUR
+from gridgram.quality import Signal
+from gridgram.schedule_job import Job, Pauses, Site, Window
+from gridgram.schedule_pauses import paused_plan
+from gridgram.schedule_starts import Hours, earliest_least, start_emissions
+from service.app import build_gridgram
+from service.scheduling.usecase import read_task, schedule
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+ZONES, HOURS = 300, 8_760
+JOB_HOURS, PAUSED_HOURS = 24, 1_000
+
+
+def year_of(zones: int) -> NDArray[np.float64]:
+    """Hours with a day, a year and weather in them."""
+    random, hour = np.random.default_rng(1), np.arange(HOURS)
+    weather = np.cumsum(random.normal(0, 8, (zones, HOURS)), axis=1)
+    weather -= (weather[:, -1:] - weather[:, :1]) * hour / HOURS
+    shape = 60 * np.cos(2 * np.pi * hour / HOURS_PER_DAY) + 40 * np.cos(2 * np.pi * hour / HOURS)
+    return np.clip(300 + shape + np.clip(weather, -150, 150) + random.normal(0, 5, (zones, HOURS)), 1, None)
+
+
+def milliseconds(work: Callable[[], object], rounds: int) -> float:
+    """The median of so many runs, after one to warm up. [ms]"""
+    work()
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - began)
+    return 1_000 * median(taken)
+
+
+def arithmetic(rounds: int) -> None:
+    """300 zones x 8,760 start hours."""
+    g = year_of(ZONES)
+    running = np.concatenate([np.zeros((ZONES, 1)), np.cumsum(g, axis=1)], axis=1)
+    is_known = np.ones(HOURS, np.bool_)
+    ready = [Hours.of(0, zone, is_known) for zone in g]
+    site, window = Site(), Window(0, HOURS * MICROSECONDS_PER_HOUR, MICROSECONDS_PER_HOUR)
+    flat, long = (Job.of(hours * MICROSECONDS_PER_HOUR, [1.0]) for hours in (JOB_HOURS, PAUSED_HOURS))
+    shaped = Job.of(JOB_HOURS * MICROSECONDS_PER_HOUR, np.linspace(1, 2, JOB_HOURS).tolist())
+    pauses, tied = Pauses(MICROSECONDS_PER_HOUR), Pauses(3 * MICROSECONDS_PER_HOUR, 0.01)
+    figures = {
+        "hours made ready (running sums)": lambda: [Hours.of(0, zone, is_known) for zone in g],
+        "best start, flat 24 h": lambda: [earliest_least(start_emissions(hours, flat, site, window)) for hours in ready],
+        "  bare numpy, running sums given": lambda: (running[:, JOB_HOURS:] - running[:, :-JOB_HOURS]).argmin(axis=1),
+        "best start, shaped 24 h": lambda: [earliest_least(start_emissions(hours, shaped, site, window)) for hours in ready],
+        "pauses, 1,000 h of the year": lambda: [paused_plan(hours, long, site, window, pauses) for hours in ready],
+        "  bare numpy, argpartition": lambda: np.argpartition(g, PAUSED_HOURS, axis=1)[:, :PAUSED_HOURS],
+        "pauses of 24 h, runs of 3 h and more, resume costs; 1 zone": lambda: paused_plan(ready[0], flat, site, window, tied),
+    }
+    for name, work in figures.items():
+        print(f"{name}: {milliseconds(work, rounds):.2f} ms")
+
+
+def requests(rounds: int, folder: str) -> None:
+    """20 zones x 7 days, hours in memory, from members to JSON."""
+    gridgram = build_gridgram(Settings(offline=True, store=f"sqlite:///{folder}/series.sqlite"))
+    zones = [zone.key for zone in gridgram.zones if gridgram.intensity.reference.offer(zone.key, Signal.LIFECYCLE)][:20]
+    plain = {
+        "locations": zones,
+        "energy": {"duration": "PT8H", "total_kwh": 80},
+        "earliest": "2024-03-11T00:00:00Z",
+        "latest": "2024-03-18T00:00:00Z",
+    }
+    kinds = {
+        "as it comes": {},
+        "steps of 5 minutes": {"step": "PT5M"},
+        "with pauses": {"interruptible": True},
+        "with pauses, runs of 2 h and more, resume costs": {"interruptible": True, "min_chunk": "PT2H", "resume_kwh": 0.1},
+    }
+
+    async def main() -> None:
+        for name, members in kinds.items():
+            taken = []
+            for _ in range(rounds + 1):
+                began = time.perf_counter()
+                made = await schedule(gridgram, read_task(gridgram, {**plain, **members}))
+                orjson.dumps(made.answer)
+                taken.append(time.perf_counter() - began)
+            print(f"schedule, 20 zones x 7 days, {name}: {1_000 * median(taken[1:]):.1f} ms")
+        await gridgram.intensity.close()
+
+    asyncio.run(main())
+
+
+def main() -> None:
+    """Print all figures."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    arithmetic(rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        requests(rounds, folder)
+
+
+if __name__ == "__main__":
+    main()
