@@ -1,0 +1,243 @@
+"""Emissions of millions of jobs at once: the hours of many places laid end to end, a job of any length costs a few look-ups.
+
+    mean intensity of [start, end) = (sum of whole hours + first hour's part + last hour's part) / duration
+
+The sum of whole hours is a difference of running sums. Parts are added to it, never taken off, and a span inside one hour never meets a
+running sum: the difference of two large sums would leave its noise in a short job. Every place that is looked up is checked first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from gridgram.interval import MICROSECONDS_PER_HOUR
+from gridgram.quality import MISSING_CODE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gridgram.hour_tables import HourTables
+
+    Floats = NDArray[np.float64]
+    Longs = NDArray[np.int64]
+
+CHUNK_ROWS: Final = 16_384
+"""So many jobs are looked at together: their buffers stay in the processor's cache (bench/backfill.py)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Emitted:
+    """What jobs emitted, a column each. [gCO2e, gCO2e/kWh]
+
+    `coverage` has a row for each of the tables' `codes`: the share of the job's energy at that quality. `providers` is a set of bits, the
+    places in the tables' `providers`. `is_short`: hours are missing, or held only at a worse quality than asked for; such a job's
+    numbers count those hours as zero and must not be told.
+    """
+
+    emissions_g: Floats
+    low_g: Floats
+    high_g: Floats
+    g_per_kwh: Floats
+    coverage: Floats
+    providers: Longs
+    is_short: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, rows: int, tables: HourTables) -> Emitted:
+        """Columns to be filled, so many jobs long."""
+        floats = [np.empty(rows) for _ in range(4)]
+        return cls(*floats, np.zeros((len(tables.codes), rows)), np.zeros(rows, np.int64), np.zeros(rows, np.bool_))
+
+    def part(self, start: int, end: int) -> Emitted:
+        """The jobs [start, end); the arrays are views."""
+        return Emitted(
+            self.emissions_g[start:end],
+            self.low_g[start:end],
+            self.high_g[start:end],
+            self.g_per_kwh[start:end],
+            self.coverage[:, start:end],
+            self.providers[start:end],
+            self.is_short[start:end],
+        )
+
+
+class Kernel:
+    """Converts jobs with the hours of `tables`; its buffers are made once, so one thread uses it at a time.
+
+    `worst` is the code of the worst quality that is accepted. A job is a place (its number in the tables), [start, end) in microseconds
+    since 1970 and the kWh that the facility drew, spread evenly.
+    """
+
+    def __init__(self, tables: HourTables, worst: int = 255, rows: int = CHUNK_ROWS) -> None:
+        self.tables = tables
+        self._rows = rows
+        self._short_before = np.concatenate([[0], np.cumsum((tables.run_quality == MISSING_CODE) | (tables.run_quality > worst))])
+        self._has_short = bool(self._short_before[-1])
+        self._first, self._last, self._ticks, self._shift = np.empty((4, rows), np.int64)
+        self._first_part, self._last_part, self._hours, self._sum, self._scratch, self._mean = np.empty((6, rows))
+        self._inside, self._other = np.empty((2, rows), np.bool_)
+        self._first_rate, self._last_rate = np.empty((2, rows, 2))
+        self._first_band, self._last_band = np.empty((2, rows, 4))
+        self._first_run, self._last_run = np.empty((2, rows), np.int32)
+
+    def grams(self, place: Longs, start: Longs, end: Longs, kwh: Floats) -> Floats:
+        """What each job emitted, and nothing else. [gCO2e]
+
+        Raises ValueError for a job outside the hours of its place, or with hours that are missing or too bad.
+        """
+        emitted = np.empty(len(place))
+        self._check_places(place)
+        for at in range(0, len(place), self._rows):
+            rows = slice(at, at + self._rows)
+            count = self._locate(place[rows], start[rows], end[rows])
+            if self._has_short:
+                self._runs(count, is_short := np.empty(count, np.bool_))
+                if is_short.any():
+                    raise ValueError("hours of a job are missing or of a worse quality than asked for")
+            np.multiply(self._mean_rate(count), kwh[rows], out=emitted[rows])
+        return emitted
+
+    def convert(self, place: Longs, start: Longs, end: Longs, kwh: Floats) -> Emitted:
+        """Everything about each job. Raises ValueError for a job outside the hours of its place."""
+        emitted = Emitted.empty(len(place), self.tables)
+        self._check_places(place)
+        for at in range(0, len(place), self._rows):
+            stop = min(at + self._rows, len(place))
+            self._fill(place[at:stop], start[at:stop], end[at:stop], kwh[at:stop], emitted.part(at, stop))
+        return emitted
+
+    def convert_profiles(self, place: Longs, start: Longs, step: Longs, step_counts: Longs, step_kwh: Floats) -> Emitted:
+        """As `convert`, for jobs of equal steps: `step` is the length of a job's steps, `step_kwh` holds all their energies end to end.
+
+        Each job has one step at least. A job that used no energy is weighed by time. [microseconds, kWh]
+        """
+        emitted = Emitted.empty(len(place), self.tables)
+        ends = np.cumsum(step_counts)
+        firsts = ends - step_counts
+        at = 0
+        while at < len(place):
+            stop = max(at + 1, int(np.searchsorted(ends, firsts[at] + 8 * self._rows, "right")))
+            kwh = step_kwh[firsts[at] : ends[stop - 1]]
+            self._fold(place[at:stop], start[at:stop], step[at:stop], step_counts[at:stop], kwh, emitted.part(at, stop))
+            at = stop
+        return emitted
+
+    def _fold(self, place: Longs, start: Longs, step: Longs, counts: Longs, kwh: Floats, into: Emitted) -> None:  # noqa: PLR0913, PLR0917 - columns
+        """Convert the steps of some jobs as jobs of their own, and add them up."""
+        firsts = np.cumsum(counts) - counts
+        job = np.repeat(np.arange(len(place)), counts)
+        step_start = start[job] + (np.arange(len(job)) - firsts[job]) * step[job]
+        steps = self.convert(place[job], step_start, step_start + step[job], kwh)
+        job_kwh = np.add.reduceat(kwh, firsts)
+        weights = np.where(job_kwh[job] > 0, kwh, 1.0)
+        total = np.add.reduceat(weights, firsts)
+        for column, out in ((steps.emissions_g, into.emissions_g), (steps.low_g, into.low_g), (steps.high_g, into.high_g)):
+            np.add.reduceat(column, firsts, out=out)
+        np.divide(np.add.reduceat(steps.g_per_kwh * weights, firsts), total, out=into.g_per_kwh)
+        np.divide(np.add.reduceat(steps.coverage * weights, firsts, axis=1), total, out=into.coverage)
+        np.bitwise_or.reduceat(steps.providers, firsts, out=into.providers)
+        np.logical_or.reduceat(steps.is_short, firsts, out=into.is_short)
+
+    def _fill(self, place: Longs, start: Longs, end: Longs, kwh: Floats, into: Emitted) -> None:
+        count = self._locate(place, start, end)
+        into.g_per_kwh[:] = self._mean_rate(count)
+        np.multiply(into.g_per_kwh, kwh, out=into.emissions_g)
+        np.take(self.tables.band, self._first[:count], axis=0, out=self._first_band[:count], mode="clip")
+        np.take(self.tables.band, self._last[:count], axis=0, out=self._last_band[:count], mode="clip")
+        for columns, out in ((slice(0, 2), into.low_g), (slice(2, 4), into.high_g)):
+            np.multiply(self._mean_over(self._first_band[:count, columns], self._last_band[:count, columns]), kwh, out=out)
+        first_run, last_run = self._runs(count, into.is_short)
+        quality = np.take(self.tables.run_quality, first_run)
+        for row, code in enumerate(self.tables.codes):
+            np.equal(quality, code, out=into.coverage[row], casting="unsafe")
+        np.take(self.tables.run_provider_bit, first_run, out=into.providers, mode="clip")
+        mixed = np.flatnonzero(first_run != last_run)
+        if len(mixed):
+            self._mix(mixed, first_run[mixed], last_run[mixed], start[mixed], end[mixed], into)
+
+    def _check_places(self, place: Longs) -> None:
+        if len(place) and (place.min() < 0 or place.max() >= len(self.tables.first_slot)):
+            raise ValueError("a job names a place that the tables do not hold")
+
+    def _locate(self, place: Longs, start: Longs, end: Longs) -> int:
+        """The slots of the first hour and of the hour in which the job ends (the one after it, if it ends on the hour); the parts."""
+        count = len(place)
+        first, last, ticks, shift = (buffer[:count] for buffer in (self._first, self._last, self._ticks, self._shift))
+        np.subtract(end, start, out=ticks)
+        if count and ticks.min() <= 0:
+            raise ValueError("the end of a job is not after its start")
+        np.divide(ticks, MICROSECONDS_PER_HOUR, out=self._hours[:count])
+        np.floor_divide(start, MICROSECONDS_PER_HOUR, out=first)
+        np.floor_divide(end, MICROSECONDS_PER_HOUR, out=last)
+        np.equal(first, last, out=self._inside[:count])
+        np.multiply(first, -MICROSECONDS_PER_HOUR, out=ticks)
+        ticks += start
+        np.subtract(MICROSECONDS_PER_HOUR, ticks, out=ticks)
+        np.divide(ticks, MICROSECONDS_PER_HOUR, out=self._first_part[:count])
+        np.multiply(last, -MICROSECONDS_PER_HOUR, out=ticks)
+        ticks += end
+        np.divide(ticks, MICROSECONDS_PER_HOUR, out=self._last_part[:count])
+        np.take(self.tables.slot_shift, place, out=shift, mode="clip")
+        first += shift
+        last += shift
+        # take(mode="clip") below would hide a wrong slot, so none gets there.
+        np.take(self.tables.first_slot, place, out=ticks, mode="clip")
+        outside = np.less(first, ticks, out=self._other[:count]).any()
+        np.take(self.tables.end_slot, place, out=ticks, mode="clip")
+        if outside or np.greater(last, ticks, out=self._other[:count]).any():
+            raise ValueError("a job lies outside the hours of its place")
+        return count
+
+    def _mean_rate(self, count: int) -> Floats:
+        first, last = self._first_rate[:count], self._last_rate[:count]
+        np.take(self.tables.rate, self._first[:count], axis=0, out=first, mode="clip")
+        np.take(self.tables.rate, self._last[:count], axis=0, out=last, mode="clip")
+        return self._mean_over(first, last)
+
+    def _mean_over(self, first: Floats, last: Floats) -> Floats:
+        """The mean over each job, from the pairs (running sum before, own number) of its first and last slot."""
+        count = len(first)
+        total, scratch = self._sum[:count], self._scratch[:count]
+        np.add(first[:, 0], first[:, 1], out=total)  # the running sum after the first hour, to the bit
+        np.subtract(last[:, 0], total, out=total)
+        np.multiply(first[:, 1], self._first_part[:count], out=scratch)
+        total += scratch
+        np.multiply(last[:, 1], self._last_part[:count], out=scratch)
+        total += scratch
+        total /= self._hours[:count]
+        np.copyto(total, last[:, 1], where=self._inside[:count])
+        return total
+
+    def _runs(self, count: int, is_short: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The run of the first hour of each job and that of its last; whether a run among them is missing or too bad."""
+        first_run, last_run = self._first_run[:count], self._last_run[:count]
+        np.take(self.tables.run, self._first[:count], out=first_run, mode="clip")
+        ends_on_the_hour = np.equal(self._last_part[:count], 0.0, out=self._other[:count])
+        np.subtract(self._last[:count], ends_on_the_hour, out=self._ticks[:count])
+        np.take(self.tables.run, self._ticks[:count], out=last_run, mode="clip")
+        if self._has_short:
+            np.greater(self._short_before[last_run + 1], self._short_before[first_run], out=is_short)
+        else:
+            is_short[:] = False
+        return first_run, last_run
+
+    def _mix(  # noqa: PLR0913, PLR0917 - columns
+        self, mixed: Longs, first_run: NDArray[np.int32], last_run: NDArray[np.int32], start: Longs, end: Longs, into: Emitted
+    ) -> None:
+        """Coverage and providers of jobs that meet several qualities or providers: whole runs between, and the parts at both ends."""
+        tables = self.tables
+        at_first = tables.run_end_hour[first_run] * MICROSECONDS_PER_HOUR - start
+        at_last = end - tables.run_first_hour[last_run] * MICROSECONDS_PER_HOUR
+        for row, code in enumerate(tables.codes):
+            between = tables.run_hours_before[row][last_run] - tables.run_hours_before[row][first_run + 1]
+            ticks = between * MICROSECONDS_PER_HOUR
+            ticks += np.where(tables.run_quality[first_run] == code, at_first, 0)
+            ticks += np.where(tables.run_quality[last_run] == code, at_last, 0)
+            into.coverage[row, mixed] = ticks / (end - start)
+        providers = np.zeros(len(mixed), np.int64)
+        for place, before in enumerate(tables.run_count_before):
+            providers |= (before[last_run + 1] > before[first_run]).astype(np.int64) << place
+        into.providers[mixed] = providers

@@ -1,0 +1,85 @@
+"""The hours that a plan needs: read through the ordinary way in, laid out as tables, and kept beside a run so that it can go on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import orjson
+
+from gridgram.hour_tables import HourTables, hour_tables
+from gridgram.interval import months_between
+from gridgram.quality import Signal
+from gridgram.series import joined, missing_series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from gridgram.series import IntensitySeries
+    from service.backfill.plan import Plan
+    from service.intensity import Intensity
+
+CONCURRENT_PLACES: Final = 4
+"""So many zones are read at once; each month is a read of its own, so that a live request never waits for more than one."""
+_NAMES: Final = "names.json"
+
+
+async def read_hours(intensity: Intensity, plan: Plan, progress: Callable[[int], None] = lambda _months: None) -> HourTables:
+    """Read what the plan needs, with explicit holes between; `progress` is told how many months of zones have been read."""
+    bound = asyncio.Semaphore(CONCURRENT_PLACES)
+    done = 0
+
+    async def read(zone: str, signal: Signal, spans: Sequence[tuple[int, int]]) -> IntensitySeries:
+        nonlocal done
+        parts: list[IntensitySeries] = []
+        async with bound:
+            for first_hour, end_hour in spans:
+                if parts:
+                    parts.append(missing_series(zone, signal, parts[-1].end_hour, first_hour - parts[-1].end_hour))
+                for month in months_between(first_hour, end_hour):
+                    window = max(first_hour, month.first_hour), min(end_hour, month.next.first_hour)
+                    parts.append(await intensity.read(zone, signal, *window))
+                    done += 1
+                    progress(done)
+                    await asyncio.sleep(0)
+        return joined(parts) if parts else missing_series(zone, signal, 0, 1)
+
+    async with asyncio.TaskGroup() as group:
+        readings = [group.create_task(read(*need)) for need in plan.needed()]
+    return await asyncio.to_thread(hour_tables, [reading.result() for reading in readings])
+
+
+def save_tables(tables: HourTables, folder: Path) -> None:
+    """Write tables into a folder, each array a file of its own, so that processes can share them."""
+    folder.mkdir(exist_ok=True)
+    names: dict[str, Any] = {}
+    for field in fields(HourTables):
+        held = getattr(tables, field.name)
+        if isinstance(held, np.ndarray):
+            np.save(folder / f"{field.name}.npy", held, allow_pickle=False)
+        else:
+            names[field.name] = held
+    (folder / _NAMES).write_bytes(orjson.dumps(names))
+
+
+def load_tables(folder: Path) -> HourTables:
+    """Open saved tables; the arrays stay in their files until they are looked at."""
+    names = orjson.loads((folder / _NAMES).read_bytes())
+    members: dict[str, Any] = {}
+    for field in fields(HourTables):
+        if field.name in names:
+            members[field.name] = tuple(Signal(name) for name in names["signals"]) if field.name == "signals" else tuple(names[field.name])
+        else:
+            path = folder / f"{field.name}.npy"
+            members[field.name] = np.asarray(_open(path))
+    return HourTables(**members)
+
+
+def _open(path: Path) -> Any:  # noqa: ANN401 - an array of any kind
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:  # an empty array cannot be mapped
+        return np.load(path, allow_pickle=False)

@@ -1,0 +1,153 @@
+"""From batches of jobs to parts of output as bytes, in this process or in one of a pool; what both need is opened from a run's folder."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from gridgram.quality import Quality, Signal
+from service.backfill.convert import Converter
+from service.backfill.hours import load_tables
+from service.backfill.output import Encoder, OutputFormat
+from service.backfill.places import Places
+from service.backfill.spec import Spec
+from service.backfill.totals import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from service.backfill.convert import Quarantined
+    from service.backfill.jobs import JobColumns, JobFile
+    from service.backfill.parquet_table import ParquetTable
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of output: their bytes (or the file that holds them), the footer of Parquet, the quarantine's lines and the sums."""
+
+    piece: int
+    ordinal: int
+    is_last: bool
+    written: Any
+    footer: bytes
+    quarantine: bytes
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The batches of one part."""
+
+    piece: int
+    ordinal: int
+    is_last: bool
+    batches: Sequence[JobColumns]
+
+
+class Workshop:
+    """The open file of jobs, the hours and the encoder of one run, as its folder tells."""
+
+    def __init__(self, spec: Spec, file: JobFile, plan: dict[str, Any], hours: Path) -> None:
+        self.spec = spec
+        self.file = file
+        self.converter = Converter(
+            file.own_schema,
+            load_tables(hours),
+            Places(spec.signal, None, plan["places"]),
+            spec.min_quality,
+            spec.now,
+            tells_energy=spec.tells_energy,
+        )
+        parquet: tuple[ParquetTable, object] | None = getattr(file, "parquet", None)
+        plain = parquet[0].plain_columns() if parquet else ()
+        self.encoder = Encoder(spec.output_format, self.converter.schema, file.own_schema.names, plain)
+
+    @classmethod
+    def opened(cls, folder: Path) -> Workshop:
+        """The workshop of the run in this folder."""
+        plan = orjson.loads((folder / "plan.json").read_bytes())
+        spec = spec_of(plan["spec"])
+        return cls(spec, spec.open(), plan, folder / "hours")
+
+    @property
+    def pieces(self) -> Sequence[Any]:
+        """What can be read by itself; none when the file is read from its start only."""
+        return getattr(self.file, "pieces", ())
+
+    def groups(self, piece: int, skip: int) -> Iterator[Group]:
+        """The parts of a piece, or of the whole file, from the one numbered `skip` on."""
+        batches = self.file.read_piece(self.pieces[piece]) if self.pieces else self.file.read()  # type: ignore[attr-defined] # as above
+        held: list[JobColumns] = []
+        rows = ordinal = 0
+        for jobs in batches:
+            if rows >= self.spec.part_rows:
+                if ordinal >= skip:
+                    yield Group(piece, ordinal, is_last=False, batches=held)
+                held, rows, ordinal = [], 0, ordinal + 1
+            held.append(jobs)
+            rows += len(jobs.line)
+        if held and ordinal >= skip:
+            yield Group(piece, ordinal, is_last=True, batches=held)
+
+    def converted(self, group: Group) -> tuple[list[Any], Totals, list[Quarantined]]:
+        """The record batches of a part, its sums and its rows without numbers."""
+        totals, batches, quarantined = Totals(), [], []
+        for jobs in group.batches:
+            converted = self.converter.convert(jobs)
+            batches.append(converted.batch)
+            totals.add(converted.totals)
+            quarantined += converted.quarantined
+        return batches, totals, quarantined
+
+    def encoded(self, group: Group, batches: list[Any], totals: Totals, quarantined: list[Quarantined]) -> Part:
+        """A part as bytes."""
+        written, footer = self.encoder.part(batches)
+        lines = b"".join(_line(entry, self.file.unit) for entry in quarantined)
+        return Part(group.piece, group.ordinal, group.is_last, written, footer, lines, totals)
+
+
+def spec_of(members: dict[str, Any]) -> Spec:
+    """The run from the JSON that `Spec.members` gives."""
+    told = {name: members[name] for name in Spec.__slots__}
+    told |= {name: Path(told[name]) for name in ("source", "output", "quarantine") if told[name] is not None}
+    told |= {"output_format": OutputFormat(told["output_format"]), "signal": Signal(told["signal"])}
+    return Spec(**told | {"now": datetime.fromisoformat(told["now"]), "min_quality": Quality(told["min_quality"])})
+
+
+def _line(entry: Quarantined, unit: str) -> bytes:
+    members: dict[str, Any] = {unit: entry.line, "reason": entry.reason}
+    members |= {"row": entry.row} if entry.row is not None else {"text": entry.text}
+    return orjson.dumps(members, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+
+
+_workshops: dict[str, Workshop] = {}
+"""The workshop of a process of a pool."""
+
+
+def open_workshop(folder: str) -> None:
+    """Open the run's folder in a process of a pool."""
+    _workshops["here"] = Workshop.opened(Path(folder))
+
+
+def convert_piece(piece: int, skip: int, folder: str) -> list[Part]:
+    """In a process of a pool: convert a piece, its bytes in files of the folder."""
+    workshop = _workshops["here"]
+    with closing(workshop.groups(piece, skip)) as groups:
+        return [_filed(workshop, group, folder) for group in groups]
+
+
+def convert_group(group: Group, folder: str) -> list[Part]:
+    """In a process of a pool: convert batches that another process has read."""
+    return [_filed(_workshops["here"], group, folder)]
+
+
+def _filed(workshop: Workshop, group: Group, folder: str) -> Part:
+    part = workshop.encoded(group, *workshop.converted(group))
+    path = Path(folder) / f"part-{part.piece}-{part.ordinal}"
+    path.write_bytes(part.written)
+    return replace(part, written=path)

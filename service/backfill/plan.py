@@ -1,0 +1,157 @@
+"""Which hours a file of jobs needs, found before any is fetched: the file is looked through once, by zone, signal and month.
+
+Of a long Parquet file only the locations are read; its statistics bound the times of each row group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from gridgram.interval import EARLIEST, HORIZON, MICROSECONDS_PER_HOUR, Month, to_microseconds
+from service.backfill.checks import Checks, true_ends
+from service.backfill.jobs import JobColumns
+from service.backfill.totals import MONTH_OF_DAY, US_PER_DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from gridgram.quality import Signal
+    from service.backfill.jobs import JobFile
+    from service.backfill.parquet_table import Piece
+    from service.backfill.places import Places
+
+EXACT_ROWS: Final = 5_000_000
+"""A shorter Parquet file is looked through row by row."""
+_FIRST_US: Final = to_microseconds(EARLIEST)
+
+
+@dataclass(slots=True)
+class Span:
+    """The hours that jobs of one zone and signal need: those of `months` (since 1970-01) inside [first_us, end_us)."""
+
+    first_us: int
+    end_us: int
+    months: set[int] = field(default_factory=set)
+
+    def hours(self) -> list[tuple[int, int]]:
+        """Runs of consecutive months as hours [first, end), cut to the whole hours of the span."""
+        first_hour, end_hour = self.first_us // MICROSECONDS_PER_HOUR, -(-self.end_us // MICROSECONDS_PER_HOUR)
+        runs: list[tuple[int, int]] = []
+        for number in sorted(self.months):
+            month = Month(1970 + number // 12, number % 12 + 1)
+            first, end = max(first_hour, month.first_hour), min(end_hour, month.next.first_hour)
+            if first >= end:
+                continue
+            if runs and runs[-1][1] == first:
+                runs[-1] = (runs[-1][0], end)
+            else:
+                runs.append((first, end))
+        return runs
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a file needs: `spans` by the number of the place in `places`; `rows` are those of the file, torn lines included."""
+
+    places: Places
+    spans: dict[int, Span] = field(default_factory=dict)
+    rows: int = 0
+    unusable: int = 0
+
+    def needed(self) -> Iterator[tuple[str, Signal, list[tuple[int, int]]]]:
+        """Zone, signal and hours of each place; none for a place that no sound job names."""
+        for number, (zone, signal) in enumerate(self.places.zones):
+            span = self.spans.get(number)
+            yield zone, signal, span.hours() if span else []
+
+    def note(self, place: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        """Note the hours of some jobs."""
+        if not len(place):
+            return
+        first, last = (np.take(MONTH_OF_DAY, moments // US_PER_DAY) for moments in (start, end - 1))
+        base, width = int(first.min()), int(last.max()) - int(first.min()) + 2
+        size = len(self.places.zones) * width
+        opened = np.bincount(place * width + (first - base), minlength=size)
+        closed = np.bincount(place * width + (last - base + 1), minlength=size)
+        covered = np.cumsum((opened - closed).reshape(-1, width), axis=1) > 0
+        earliest = np.full(len(covered), np.iinfo(np.int64).max)
+        latest = np.zeros(len(covered), np.int64)
+        np.minimum.at(earliest, place, start)
+        np.maximum.at(latest, place, end)
+        for number in np.flatnonzero(covered.any(axis=1)).tolist():
+            self._widen(number, int(earliest[number]), int(latest[number]), (np.flatnonzero(covered[number]) + base).tolist())
+
+    def _widen(self, number: int, first_us: int, end_us: int, months: list[int]) -> None:
+        span = self.spans.setdefault(number, Span(first_us, end_us))
+        span.first_us, span.end_us = min(span.first_us, first_us), max(span.end_us, end_us)
+        span.months.update(months)
+
+
+def look_through(file: JobFile, places: Places, now: datetime, progress: Callable[[int], None] = lambda _rows: None) -> Plan:
+    """Look a file through for the hours that it needs; `progress` is told how many rows have been seen."""
+    plan, checks = Plan(places), Checks(now)
+    parquet = getattr(file, "parquet", None)
+    if parquet is None or parquet[0].metadata.num_rows <= EXACT_ROWS:
+        _look(plan, checks, file.read(), progress)
+        return plan
+    table, columns = parquet
+    for piece in table.pieces():
+        bounds = _bounds(table, columns, piece, to_microseconds(now + HORIZON))
+        if bounds is None:
+            _look(plan, checks, file.read_piece(piece), progress)  # type: ignore[attr-defined] # a Parquet file has pieces
+        else:
+            _look_at_places(plan, table, columns, piece, bounds)
+            progress(plan.rows)
+    return plan
+
+
+def _look(plan: Plan, checks: Checks, batches: Iterator[JobColumns], progress: Callable[[int], None]) -> None:
+    for jobs in batches:
+        ends = true_ends(jobs)
+        good, reasons = checks.faults(jobs, ends)
+        place, _ = plan.places.of(jobs)
+        rows = np.flatnonzero(good & (place >= 0))
+        plan.note(place[rows], jobs.start_us[rows], ends[rows])
+        plan.rows += len(place) + len(jobs.torn)
+        plan.unusable += len(reasons) + len(jobs.torn) + int((good & (place < 0)).sum())
+        progress(plan.rows)
+
+
+def _look_at_places(plan: Plan, table: Any, columns: Any, piece: Piece, bounds: tuple[int, int]) -> None:  # noqa: ANN401 - a ParquetTable
+    """Note for every place of the piece the whole span of the piece."""
+    names = [columns[ours] for ours in ("location", "signal") if ours in columns]
+    for rows in table.piece_rows(piece, names):
+        cells = [rows.batch.column(columns[ours]) if ours in columns else None for ours in ("location", "signal")]
+        jobs = JobColumns(rows.lines, cells[0], *([np.zeros(0, np.int64)] * 2), *([np.zeros(0)] * 2), rows.batch, signal=cells[1])
+        place, _ = plan.places.of(jobs)
+        found = np.flatnonzero(np.bincount(place[place >= 0], minlength=1))
+        plan.note(found, np.full(len(found), bounds[0]), np.full(len(found), bounds[1]))
+        plan.rows += len(place)
+        plan.unusable += int((place < 0).sum())
+
+
+def _bounds(table: Any, columns: Any, piece: Piece, end_us: int) -> tuple[int, int] | None:  # noqa: ANN401 - a ParquetTable
+    """The earliest start and the latest end of a piece by the file's statistics; None where they do not tell or look wrong."""
+    if not {"location", "start", "end"} <= columns.keys():
+        return None
+    names = table.metadata.schema.to_arrow_schema().names
+    if len(names) != table.metadata.num_columns:
+        return None  # nested columns: places differ
+    found = []
+    for ours, end in (("start", 0), ("end", 1)):
+        kind = table.schema.field(columns[ours]).type
+        if not str(kind).startswith("timestamp") or kind.tz is None:
+            return None
+        for group in range(piece.first_group, piece.end_group):
+            statistics = table.metadata.row_group(group).column(names.index(columns[ours])).statistics
+            if statistics is None or not statistics.has_min_max or statistics.null_count:
+                return None
+            found.append(to_microseconds((statistics.min, statistics.max)[end]) + end)  # a fraction of a microsecond more at the end
+    first, last = min(found), max(found)
+    return (first, last) if _FIRST_US <= first < last <= end_us else None

@@ -1,0 +1,206 @@
+"""A whole run: look the file through, read the hours, convert part by part, and put the finished output in its place.
+
+The first two steps wait (`prepare`, in the event loop), the rest computes (`convert`, in a thread). Whatever ends a run leaves either the
+finished output under its name or nothing, and a folder from which the same command goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+from gridgram.errors import GridgramError
+from service.backfill.append import Appender
+from service.backfill.folder import OutputError, WorkFolder, check_same, sync_file, sync_folder
+from service.backfill.hours import read_hours, save_tables
+from service.backfill.parts import Workshop, convert_group, convert_piece, open_workshop
+from service.backfill.places import Places
+from service.backfill.plan import Plan, look_through
+from service.backfill.summary import summary
+from service.importing.faults import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from service.backfill.parts import Part
+    from service.backfill.spec import Spec
+    from service.backfill.totals import Totals
+    from service.usecases import Gridgram
+
+Tell = "Callable[[str, int, int, int], None]"
+"""Is told what is being done ("looking", "fetching", "converting"), how much of it is done, of how much (0: unknown), and rows quarantined."""
+
+
+class Stopped(GridgramError):
+    """The run was asked to stop; it can go on."""
+
+    code = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A run whose hours are there: the folder it works in, its spec with the instant at which it began, and the rows of the file."""
+
+    folder: WorkFolder
+    spec: Spec
+    rows: int
+
+
+def _quiet(_doing: str, _done: int, _of: int, _quarantined: int) -> None:
+    """Tell nobody."""
+
+
+async def prepare(gridgram: Gridgram, spec: Spec, *, restart: bool = False, overwrite: bool = False, tell: Any = _quiet) -> Ready:  # noqa: ANN401 - see Tell
+    """Find and read the hours of a run, or find the folder of the same run that was cut off. Raises InvalidInput and OutputError."""
+    spec = spec.with_format()
+    folder = WorkFolder(spec.output)
+    try:
+        return await _prepared(gridgram, spec, folder, restart=restart, overwrite=overwrite, tell=tell)
+    except BaseException:
+        folder.close()
+        raise
+
+
+async def _prepared(  # noqa: PLR0913 - as above
+    gridgram: Gridgram, spec: Spec, folder: WorkFolder, *, restart: bool, overwrite: bool, tell: Any  # noqa: ANN401 - see Tell
+) -> Ready:
+    asked = spec.members()
+    if restart:
+        folder.forget()
+    if (saved := folder.saved_plan()) is not None:
+        return Ready(folder, replace(spec, now=check_same(saved, asked, folder.path)), saved["rows"])
+    _check_names(spec, overwrite=overwrite)
+    folder.forget()
+    plan = await asyncio.to_thread(planned, gridgram, spec, tell)
+    months = sum(len(hours) for _, _, hours in plan.needed())
+    tell("fetching", 0, months, plan.unusable)
+    tables = await read_hours(gridgram.intensity, plan, lambda done: tell("fetching", done, 0, plan.unusable))
+    await asyncio.to_thread(save_tables, tables, folder.hours)
+    folder.save_plan({"spec": asked, "places": plan.places.members(), "rows": plan.rows})
+    return Ready(folder, spec, plan.rows)
+
+
+def planned(gridgram: Gridgram, spec: Spec, tell: Any = _quiet) -> Plan:  # noqa: ANN401 - see Tell
+    """Look the file through for the hours that it needs. Raises InvalidInput."""
+    file = spec.open()
+
+    def resolve(location: str) -> str:
+        return gridgram.locator.resolve(location).zone.key
+
+    plan = look_through(file, Places(spec.signal, resolve), spec.now, lambda rows: tell("looking", rows, 0, 0))
+    if not plan.rows:
+        raise refused("file", f"{spec.source.name} holds no jobs")
+    return plan
+
+
+def convert(ready: Ready, *, workers: int = 1, tell: Any = _quiet, is_stopped: Callable[[], bool] = lambda: False) -> dict[str, Any]:  # noqa: ANN401 - see Tell
+    """Convert what is not yet converted, put the output in its place and give the summary.
+
+    Raises OutputError when the output cannot be written, InvalidInput when the file is damaged, Stopped when it was asked to stop.
+    """
+    try:
+        workshop = Workshop.opened(ready.folder.path)
+
+        def progress(totals: Totals) -> None:
+            tell("converting", totals.rows, ready.rows, totals.quarantined)
+
+        appender = Appender(ready.folder, workshop.encoder.head(), workers + 1, progress)
+        progress(appender.totals)
+        with appender, _pool(ready, workers) as pool:
+            for parts in _work(workshop, appender, pool, ready.folder.path):
+                if is_stopped():
+                    raise Stopped(f"the run was stopped after {appender.totals.rows:,} rows; the same command goes on from there")
+                appender.put(parts)
+        told = summary(ready.spec, appender.totals)
+        _finish(ready, workshop, appender)
+    except BrokenProcessPool as error:
+        raise OutputError("a worker process was ended from outside (out of memory?); the same command goes on, try fewer --workers") from error
+    finally:
+        ready.folder.close()
+    return told
+
+
+def _work(workshop: Workshop, appender: Appender, pool: Executor | None, folder: Path) -> Iterator[Callable[[], list[Part]]]:
+    """What is still to be done, in order, each as a function that gives parts."""
+    piece, skip = 0, 0
+    if appender.entries:
+        last = appender.entries[-1]
+        piece, skip = (last.piece + 1, 0) if last.is_last else (last.piece, last.ordinal + 1)
+    for number in range(piece, max(1, len(workshop.pieces))):
+        if pool is not None and workshop.pieces:
+            yield pool.submit(convert_piece, number, skip, str(folder)).result
+        else:
+            for group in workshop.groups(number, skip):
+                if pool is not None:
+                    yield pool.submit(convert_group, group, str(folder)).result
+                else:
+                    yield partial(_encoded, workshop, group, workshop.converted(group))
+        skip = 0
+
+
+def _encoded(workshop: Workshop, group: Any, converted: Any) -> list[Part]:  # noqa: ANN401 - as `Workshop.encoded` takes them
+    return [workshop.encoded(group, *converted)]
+
+
+@contextmanager
+def _pool(ready: Ready, workers: int) -> Iterator[Executor | None]:
+    if workers == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), open_workshop, (str(ready.folder.path),)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _finish(ready: Ready, workshop: Workshop, appender: Appender) -> None:
+    """Close the files and give them their names; the output's comes last."""
+    folder, spec = ready.folder, ready.spec
+    starts = [appender.first_start, *(entry.end for entry in appender.entries[:-1])]
+    tail = workshop.encoder.tail([entry.footer for entry in appender.entries], starts)
+    quarantine = spec.quarantine or default_quarantine(spec.output)
+    try:
+        with folder.data.open("ab") as data:
+            data.write(tail)
+            data.flush()
+            os.fsync(data.fileno())
+        if folder.quarantine.exists() and (folder.quarantine.stat().st_size or spec.quarantine):
+            folder.quarantine.rename(quarantine)
+            sync_file(quarantine)
+            sync_folder(quarantine.parent)
+        folder.data.rename(spec.output)
+        sync_folder(spec.output.parent)
+    except OSError as error:
+        raise OutputError(f"{spec.output} cannot be written: {error.strerror}; what is done is kept, the same command goes on") from error
+    folder.remove()
+
+
+def default_quarantine(output: Path) -> Path:
+    """Where rows without numbers are told when no file is named for them."""
+    return output.with_name(f"{output.name}.quarantine.ndjson")
+
+
+def _check_names(spec: Spec, *, overwrite: bool) -> None:
+    """Refuse to write over a file that is there, or over the input."""
+    quarantine = spec.quarantine or default_quarantine(spec.output)
+    for path in (spec.output, quarantine):
+        if path.resolve() == spec.source.resolve():
+            raise refused("--output", f"{path} is the file that is read; name another")
+        if path.is_dir():
+            raise refused("--output", f"{path} is a folder; name a file")
+        if path.exists() and not overwrite:
+            raise refused("--output", f"{path} is there already; name another, or write over it with --overwrite")
+    if not spec.output.parent.is_dir():
+        raise refused("--output", f"there is no folder {spec.output.parent}")
+
+
