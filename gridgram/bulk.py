@@ -48,8 +48,8 @@ class Emitted:
     @classmethod
     def empty(cls, rows: int, tables: HourTables) -> Emitted:
         """Columns to be filled, so many jobs long."""
-        floats = [np.empty(rows) for _ in range(4)]
-        return cls(*floats, np.zeros((len(tables.codes), rows)), np.zeros(rows, np.int64), np.zeros(rows, np.bool_))
+        grams, low, high, rate = (np.empty(rows) for _ in range(4))
+        return cls(grams, low, high, rate, np.zeros((len(tables.codes), rows)), np.zeros(rows, np.int64), np.zeros(rows, np.bool_))
 
     def part(self, start: int, end: int) -> Emitted:
         """The jobs [start, end); the arrays are views."""
@@ -129,7 +129,8 @@ class Kernel:
         """Convert the steps of some jobs as jobs of their own, and add them up."""
         firsts = np.cumsum(counts) - counts
         job = np.repeat(np.arange(len(place)), counts)
-        step_start = start[job] + (np.arange(len(job)) - firsts[job]) * step[job]
+        number: Longs = np.arange(len(job), dtype=np.int64)
+        step_start: Longs = start[job] + (number - firsts[job]) * step[job]
         steps = self.convert(place[job], step_start, step_start + step[job], kwh)
         job_kwh = np.add.reduceat(kwh, firsts)
         weights = np.where(job_kwh[job] > 0, kwh, 1.0)

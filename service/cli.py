@@ -1,6 +1,6 @@
 """The command line: the same use cases as the HTTP API, with a table for people and JSON for machines.
 
-Exit codes: 0 all went well; 1 some rows of an import had faults (the rest was kept); 2 the input is wrong or names no zone; 3 the hours
+Exit codes: 0 all went well; 1 some rows of a file had faults (the rest was kept); 2 the input is wrong or names no zone; 3 the hours
 are not held at the quality asked for; 4 the store, the settings or the output cannot be used.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridgram.errors import Fault, InvalidInput
+from service.backfill import commands as backfill_commands
 from service.command import (
     Exit,
     Json,
@@ -345,6 +346,7 @@ def check(
 app.command("when")(scheduling.when)
 app.command("wait")(scheduling.wait)
 app.command("rank")(scheduling.rank)
+app.command("backfill")(backfill_commands.backfill)
 
 
 @app.command()

@@ -1,5 +1,6 @@
-"""Parts to the end of the run's files, in order: one thread encodes and writes, another brings what was written to the disk and then
-enters it into the journal. The conversion waits for neither until a few parts are behind.
+"""Parts to the end of the run's files, in order, beside the conversion.
+
+One thread encodes and writes, another brings what was written to the disk and then enters it into the journal.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ class Appender:
         try:
             work()
         except OSError as error:
-            self._fail(OutputError(f"the output cannot be written: {error.strerror}; what is done is kept, the same command goes on from there"))
+            self._fail(
+                OutputError(f"the output cannot be written: {error.strerror}; what is done is kept, the same command goes on from there")
+            )
         except BaseException as error:  # noqa: BLE001 - it is raised again where the run is
             self._fail(error)
 

@@ -49,7 +49,7 @@ class Converted:
 
 
 class Converter:
-    """Converts batches with the hours of `tables`. `tells_energy` adds the energy and whether it was estimated, which the file does not say."""
+    """Converts batches with the hours of `tables`. `tells_energy` adds the energy and whether it was estimated."""
 
     def __init__(  # noqa: PLR0913 - what a run was asked for
         self, own: Schema, tables: HourTables, places: Places, min_quality: Quality, now: datetime, *, tells_energy: bool
@@ -70,7 +70,7 @@ class Converter:
         """One batch; a row that has no numbers keeps its place, with the reason in `error`."""
         ends = true_ends(jobs)
         good, reasons = self._checks.faults(jobs, ends)
-        place, why_not = self._places.of(jobs)
+        place, why_not = self._places.of(jobs.location, jobs.signal)
         for row in np.flatnonzero(good & (place < 0)).tolist():
             reasons[row] = why_not(row)
         good &= place >= 0

@@ -96,7 +96,7 @@ class _Reader:
             return kind == _TRUE
         return self._element(kind)
 
-    def _element(self, kind: int) -> Any:  # noqa: ANN401, PLR0911 - any Thrift content, one line a type
+    def _element(self, kind: int) -> Any:  # noqa: ANN401 - any Thrift content, one line a type
         if kind in {_TRUE, _FALSE, _BYTE}:
             return self._byte()
         if kind in {_I16, _I32, _I64}:

@@ -85,12 +85,13 @@ class JsonTable:
                     continue
                 try:
                     members = orjson.loads(line)
-                    if not isinstance(members, dict):
-                        raise ValueError("the line is JSON, but no object")
+                    reason = "the line is JSON, but no object"
                 except ValueError as error:
-                    torn.append(Torn(number, f"the line is no JSON object: {error}", line[:TORN_CHARACTERS].decode("utf-8", "replace")))
-                    continue
-                yield number, members
+                    members, reason = None, f"the line is no JSON: {error}"
+                if isinstance(members, dict):
+                    yield number, members
+                else:
+                    torn.append(Torn(number, reason, line[:TORN_CHARACTERS].decode("utf-8", "replace")))
 
 
 def _kind(cell: object) -> str:  # noqa: PLR0911 - one line a kind
@@ -110,7 +111,7 @@ def _kind(cell: object) -> str:  # noqa: PLR0911 - one line a kind
 
 
 def _common(one: str, other: str) -> str:
-    if one == other or other == "null":
+    if other in {one, "null"}:
         return one
     if one == "null":
         return other

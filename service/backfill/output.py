@@ -48,7 +48,7 @@ def format_of(path: Path) -> OutputFormat:
 
 
 class Encoder:
-    """Encodes parts in one format; `own` are the names of the file's own columns, `plain` those of them that a dictionary does not shorten."""
+    """Encodes parts in one format; `own` names the file's own columns, `plain` those that a dictionary does not shorten."""
 
     def __init__(self, output_format: OutputFormat, schema: Schema, own: Sequence[str], plain: Sequence[str] = ()) -> None:
         self.format = output_format
@@ -116,11 +116,18 @@ class Encoder:
         }
 
     def _csv(self, table: Any, *, header: bool) -> bytes:  # noqa: ANN401 - an Arrow table
+        import pyarrow as pa  # noqa: PLC0415 - heavy
         from pyarrow import csv  # noqa: PLC0415 - heavy
 
-        sink = BytesIO()
-        csv.write_csv(_flat(table), sink, csv.WriteOptions(include_header=header, quoting_style="needed"))
-        return sink.getvalue()
+        flat = _flat(table)
+        for style in ("none", "needed"):  # the latter puts every text in quotes
+            sink = BytesIO()
+            try:
+                csv.write_csv(flat, sink, csv.WriteOptions(include_header=header, quoting_style=style, quoting_header=style))
+            except pa.ArrowInvalid:
+                continue
+            return sink.getvalue()
+        raise AssertionError("CSV in quotes holds any text")
 
     def _ndjson(self, table: Any) -> bytes:  # noqa: ANN401 - an Arrow table
         ours = self._ours

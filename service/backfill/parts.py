@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -137,8 +136,7 @@ def open_workshop(folder: str) -> None:
 def convert_piece(piece: int, skip: int, folder: str) -> list[Part]:
     """In a process of a pool: convert a piece, its bytes in files of the folder."""
     workshop = _workshops["here"]
-    with closing(workshop.groups(piece, skip)) as groups:
-        return [_filed(workshop, group, folder) for group in groups]
+    return [_filed(workshop, group, folder) for group in workshop.groups(piece, skip)]
 
 
 def convert_group(group: Group, folder: str) -> list[Part]:

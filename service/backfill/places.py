@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from service.backfill.jobs import JobColumns
+    from service.backfill.jobs import Cells
 
 MAX_UNKNOWN: Final = 10_000
 """With more texts than this that name no place, the column is none of locations."""
@@ -40,13 +40,13 @@ class Places:
         """All that is known, as JSON."""
         return {"zones": [[zone, signal.value] for zone, signal in self.zones], "numbers": self._numbers, "reasons": self._reasons}
 
-    def of(self, jobs: JobColumns) -> tuple[NDArray[np.int64], Callable[[int], str]]:
-        """The place of each job, -1 for none, and what tells the reason of a row that has none."""
-        names, name_of = distinct(jobs.location, "location")
+    def of(self, location: Cells, signal: Cells | None) -> tuple[NDArray[np.int64], Callable[[int], str]]:
+        """The place of each job by its columns, -1 for none, and what tells the reason of a row that has none."""
+        names, name_of = distinct(location, "location")
         signals: list[Any] = [None]
         signal_of = np.zeros(len(name_of), np.int64)
-        if jobs.signal is not None:
-            signals, signal_of = distinct(jobs.signal, "signal")
+        if signal is not None:
+            signals, signal_of = distinct(signal, "signal")
         pairs = np.unique(name_of * len(signals) + signal_of) if len(signals) > 1 else np.unique(name_of)
         numbers = np.full(len(names) * len(signals), -1, np.int64)
         for pair in pairs.tolist():

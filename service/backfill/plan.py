@@ -12,7 +12,6 @@ import numpy as np
 
 from gridgram.interval import EARLIEST, HORIZON, MICROSECONDS_PER_HOUR, Month, to_microseconds
 from service.backfill.checks import Checks, true_ends
-from service.backfill.jobs import JobColumns
 from service.backfill.totals import MONTH_OF_DAY, US_PER_DAY
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gridgram.quality import Signal
-    from service.backfill.jobs import JobFile
+    from service.backfill.jobs import JobColumns, JobFile
     from service.backfill.parquet_table import Piece
     from service.backfill.places import Places
 
@@ -115,7 +114,7 @@ def _look(plan: Plan, checks: Checks, batches: Iterator[JobColumns], progress: C
     for jobs in batches:
         ends = true_ends(jobs)
         good, reasons = checks.faults(jobs, ends)
-        place, _ = plan.places.of(jobs)
+        place, _ = plan.places.of(jobs.location, jobs.signal)
         rows = np.flatnonzero(good & (place >= 0))
         plan.note(place[rows], jobs.start_us[rows], ends[rows])
         plan.rows += len(place) + len(jobs.torn)
@@ -128,8 +127,7 @@ def _look_at_places(plan: Plan, table: Any, columns: Any, piece: Piece, bounds: 
     names = [columns[ours] for ours in ("location", "signal") if ours in columns]
     for rows in table.piece_rows(piece, names):
         cells = [rows.batch.column(columns[ours]) if ours in columns else None for ours in ("location", "signal")]
-        jobs = JobColumns(rows.lines, cells[0], *([np.zeros(0, np.int64)] * 2), *([np.zeros(0)] * 2), rows.batch, signal=cells[1])
-        place, _ = plan.places.of(jobs)
+        place, _ = plan.places.of(cells[0], cells[1])
         found = np.flatnonzero(np.bincount(place[place >= 0], minlength=1))
         plan.note(found, np.full(len(found), bounds[0]), np.full(len(found), bounds[1]))
         plan.rows += len(place)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gridgram.errors import GridgramError
 from service.backfill.append import Appender
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
     from service.backfill.parts import Part
     from service.backfill.spec import Spec
+    from service.backfill.summary import BackfillSummary
     from service.backfill.totals import Totals
     from service.usecases import Gridgram
 
-Tell = "Callable[[str, int, int, int], None]"
-"""Is told what is being done ("looking", "fetching", "converting"), how much of it is done, of how much (0: unknown), and rows quarantined."""
+Tell: TypeAlias = "Callable[[str, int, int, int], None]"
+"""Is told what is done ("looking", "fetching", "converting"), how much of it, of how much (0: unknown), and rows quarantined."""
 
 
 class Stopped(GridgramError):
@@ -58,7 +59,7 @@ def _quiet(_doing: str, _done: int, _of: int, _quarantined: int) -> None:
     """Tell nobody."""
 
 
-async def prepare(gridgram: Gridgram, spec: Spec, *, restart: bool = False, overwrite: bool = False, tell: Any = _quiet) -> Ready:  # noqa: ANN401 - see Tell
+async def prepare(gridgram: Gridgram, spec: Spec, *, restart: bool = False, overwrite: bool = False, tell: Tell = _quiet) -> Ready:
     """Find and read the hours of a run, or find the folder of the same run that was cut off. Raises InvalidInput and OutputError."""
     spec = spec.with_format()
     folder = WorkFolder(spec.output)
@@ -70,7 +71,13 @@ async def prepare(gridgram: Gridgram, spec: Spec, *, restart: bool = False, over
 
 
 async def _prepared(  # noqa: PLR0913 - as above
-    gridgram: Gridgram, spec: Spec, folder: WorkFolder, *, restart: bool, overwrite: bool, tell: Any  # noqa: ANN401 - see Tell
+    gridgram: Gridgram,
+    spec: Spec,
+    folder: WorkFolder,
+    *,
+    restart: bool,
+    overwrite: bool,
+    tell: Tell,
 ) -> Ready:
     asked = spec.members()
     if restart:
@@ -88,7 +95,7 @@ async def _prepared(  # noqa: PLR0913 - as above
     return Ready(folder, spec, plan.rows)
 
 
-def planned(gridgram: Gridgram, spec: Spec, tell: Any = _quiet) -> Plan:  # noqa: ANN401 - see Tell
+def planned(gridgram: Gridgram, spec: Spec, tell: Tell = _quiet) -> Plan:
     """Look the file through for the hours that it needs. Raises InvalidInput."""
     file = spec.open()
 
@@ -101,7 +108,7 @@ def planned(gridgram: Gridgram, spec: Spec, tell: Any = _quiet) -> Plan:  # noqa
     return plan
 
 
-def convert(ready: Ready, *, workers: int = 1, tell: Any = _quiet, is_stopped: Callable[[], bool] = lambda: False) -> dict[str, Any]:  # noqa: ANN401 - see Tell
+def convert(ready: Ready, *, workers: int = 1, tell: Tell = _quiet, is_stopped: Callable[[], bool] = lambda: False) -> BackfillSummary:
     """Convert what is not yet converted, put the output in its place and give the summary.
 
     Raises OutputError when the output cannot be written, InvalidInput when the file is damaged, Stopped when it was asked to stop.
@@ -122,7 +129,9 @@ def convert(ready: Ready, *, workers: int = 1, tell: Any = _quiet, is_stopped: C
         told = summary(ready.spec, appender.totals)
         _finish(ready, workshop, appender)
     except BrokenProcessPool as error:
-        raise OutputError("a worker process was ended from outside (out of memory?); the same command goes on, try fewer --workers") from error
+        raise OutputError(
+            "a worker process was ended from outside (out of memory?); the same command goes on, try fewer --workers"
+        ) from error
     finally:
         ready.folder.close()
     return told
@@ -202,5 +211,3 @@ def _check_names(spec: Spec, *, overwrite: bool) -> None:
             raise refused("--output", f"{path} is there already; name another, or write over it with --overwrite")
     if not spec.output.parent.is_dir():
         raise refused("--output", f"there is no folder {spec.output.parent}")
-
-

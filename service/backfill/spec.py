@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridgram.quality import Quality, Signal
 from service import PACKAGE_VERSION
 from service.backfill.jobs import ReadOptions, find_reader
-from service.backfill.output import OutputFormat
 from service.backfill.table import head_of
 from service.importing.faults import refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from service.backfill.jobs import JobFile
+    from service.backfill.output import OutputFormat
 
 PART_ROWS = 524_288
 """Rows of one part, which is also a row group of Parquet output: what is converted at a time and done again when a run is cut off."""

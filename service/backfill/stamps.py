@@ -1,5 +1,6 @@
-"""Instants of a column, with or without an offset: a naive one belongs to a named time zone, and one that the clock skipped or showed
-twice is told, not guessed.
+"""Instants of a column, with or without an offset.
+
+A naive one belongs to a named time zone; one that the zone's clock skipped or showed twice is told, not guessed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run came to: totals by zone, month and project, the energy by quality, and the rows that have no numbers; as JSON and as tables."""
+"""What a run came to: totals by zone, month and project, energy by quality, rows without numbers; as JSON and as tables."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def print_summary(told: BackfillSummary, quarantine: str, console: Console | Non
     """Print a summary for people."""
     from rich.console import Console as RichConsole  # noqa: PLC0415 - rich is loaded only to print
 
-    from service.tables import mass  # noqa: PLC0415
+    from service.tables import WIDE, mass  # noqa: PLC0415
 
-    console = console or RichConsole(highlight=False, soft_wrap=True)
+    console = console or RichConsole(highlight=False, soft_wrap=True, width=WIDE)
     low, high = mass(told["emissions_low_g"]), mass(told["emissions_high_g"])
     console.print(
         f"[bold]{mass(told['emissions_g'])}[/bold] CO2e ({told['signal']}), between {low} and {high}, "
@@ -104,7 +104,9 @@ def print_summary(told: BackfillSummary, quarantine: str, console: Console | Non
     if told["rows_skipped"]:
         console.print(f"{told['rows_skipped']:,} rows only repeat energy of others and were not added")
     if told["rows_quarantined"]:
-        console.print(f"[yellow]{told['rows_quarantined']:,} rows have no numbers[/yellow]; {quarantine} says which and why", soft_wrap=True)
+        console.print(
+            f"[yellow]{told['rows_quarantined']:,} rows have no numbers[/yellow]; {quarantine} says which and why", soft_wrap=True
+        )
     for title, groups in (("zone", told["by_zone"]), ("month", told["by_month"]), ("project", told["by_project"])):
         if groups:
             console.print(_table(title, groups))

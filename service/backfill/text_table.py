@@ -82,9 +82,7 @@ class TextTable:
                 BytesIO(text),
                 read_options=arrow_csv.ReadOptions(column_names=self.header, use_threads=False, block_size=len(text) + 1),
                 parse_options=parse,
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(self.header, pa.string()), strings_can_be_null=False
-                ),
+                convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(self.header, pa.string()), strings_can_be_null=False),
             )
         except (UnicodeDecodeError, pa.ArrowInvalid):
             return None

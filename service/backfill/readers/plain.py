@@ -102,10 +102,7 @@ class PlainFile:
         faults: dict[int, str] = {}
         start = self._times(rows, "start", faults)
         profiles = self._profiles(rows, faults)
-        if "end" in self._columns:
-            end = self._times(rows, "end", faults)
-        else:
-            end = start
+        end = self._times(rows, "end", faults) if "end" in self._columns else start
         if "location" in self._columns:
             location = self._location(rows)
         else:
