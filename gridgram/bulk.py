@@ -49,7 +49,7 @@ class Emitted:
     def empty(cls, rows: int, tables: HourTables) -> Emitted:
         """Columns to be filled, so many jobs long."""
         grams, low, high, rate = (np.empty(rows) for _ in range(4))
-        return cls(grams, low, high, rate, np.zeros((len(tables.codes), rows)), np.zeros(rows, np.int64), np.zeros(rows, np.bool_))
+        return cls(grams, low, high, rate, np.empty((len(tables.codes), rows)), np.empty(rows, np.int64), np.zeros(rows, np.bool_))
 
     def part(self, start: int, end: int) -> Emitted:
         """The jobs [start, end); the arrays are views."""
@@ -130,7 +130,7 @@ class Kernel:
         firsts = np.cumsum(counts) - counts
         job = np.repeat(np.arange(len(place)), counts)
         number: Longs = np.arange(len(job), dtype=np.int64)
-        step_start: Longs = start[job] + (number - firsts[job]) * step[job]
+        step_start = np.asarray(start[job] + (number - firsts[job]) * step[job], np.int64)
         steps = self.convert(place[job], step_start, step_start + step[job], kwh)
         job_kwh = np.add.reduceat(kwh, firsts)
         weights = np.where(job_kwh[job] > 0, kwh, 1.0)
@@ -187,8 +187,10 @@ class Kernel:
         # take(mode="clip") below would hide a wrong slot, so none gets there.
         np.take(self.tables.first_slot, place, out=ticks, mode="clip")
         outside = np.less(first, ticks, out=self._other[:count]).any()
+        ends_on_the_hour = np.equal(self._last_part[:count], 0.0, out=self._other[:count])
+        np.subtract(last, ends_on_the_hour, out=shift)
         np.take(self.tables.end_slot, place, out=ticks, mode="clip")
-        if outside or np.greater(last, ticks, out=self._other[:count]).any():
+        if outside or np.greater_equal(shift, ticks, out=self._other[:count]).any():
             raise ValueError("a job lies outside the hours of its place")
         return count
 
@@ -216,9 +218,7 @@ class Kernel:
         """The run of the first hour of each job and that of its last; whether a run among them is missing or too bad."""
         first_run, last_run = self._first_run[:count], self._last_run[:count]
         np.take(self.tables.run, self._first[:count], out=first_run, mode="clip")
-        ends_on_the_hour = np.equal(self._last_part[:count], 0.0, out=self._other[:count])
-        np.subtract(self._last[:count], ends_on_the_hour, out=self._ticks[:count])
-        np.take(self.tables.run, self._ticks[:count], out=last_run, mode="clip")
+        np.take(self.tables.run, self._shift[:count], out=last_run, mode="clip")  # the slots of the last hours, from `_locate`
         if self._has_short:
             np.greater(self._short_before[last_run + 1], self._short_before[first_run], out=is_short)
         else:

@@ -11,6 +11,7 @@ from gridgram.bulk import Emitted, Kernel
 from gridgram.interval import MICROSECONDS_PER_HOUR
 from gridgram.quality import QUALITIES, QUALITY_CODES, Quality
 from service.backfill.checks import Checks, true_ends
+from service.backfill.jobs import BATCH_ROWS
 from service.backfill.totals import Totals
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Converter:
         self.schema = output_schema(own, tells_energy=tells_energy)
         zones = list(dict.fromkeys(tables.zones))
         self._zone_names = zones
+        self._zeros = np.zeros(BATCH_ROWS)
         self._zone_of_place = np.array([zones.index(zone) for zone in tables.zones], np.int32)
 
     def convert(self, jobs: JobColumns) -> Converted:
@@ -144,7 +146,7 @@ class Converter:
     def _coverage(self, emitted: Emitted, quality: Quality) -> NDArray[np.float64]:
         code = QUALITY_CODES[quality]
         if code not in self._tables.codes:
-            return np.zeros(len(emitted.emissions_g))
+            return self._zeros[: len(emitted.emissions_g)]
         share: NDArray[np.float64] = emitted.coverage[self._tables.codes.index(code)]
         return share
 

@@ -39,12 +39,14 @@ async def read_hours(intensity: Intensity, plan: Plan, progress: Callable[[int],
             for first_hour, end_hour in spans:
                 if parts:
                     parts.append(missing_series(zone, signal, parts[-1].end_hour, first_hour - parts[-1].end_hour))
-                for month in months_between(first_hour, end_hour):
-                    window = max(first_hour, month.first_hour), min(end_hour, month.next.first_hour)
-                    parts.append(await intensity.read(zone, signal, *window))
+                months = months_between(first_hour, end_hour)
+                for month in months:
+                    await intensity.prepare(zone, signal, max(first_hour, month.first_hour), min(end_hour, month.next.first_hour))
                     done += 1
                     progress(done)
                     await asyncio.sleep(0)
+                whole = joined([chunk.series for chunk in await intensity.chunks(zone, signal, months)])
+                parts.append(whole.window(first_hour, end_hour))
         return joined(parts) if parts else missing_series(zone, signal, 0, 1)
 
     async with asyncio.TaskGroup() as group:

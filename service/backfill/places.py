@@ -47,16 +47,16 @@ class Places:
         signal_of = np.zeros(len(name_of), np.int64)
         if signal is not None:
             signals, signal_of = distinct(signal, "signal")
-        pairs = np.unique(name_of * len(signals) + signal_of) if len(signals) > 1 else np.unique(name_of)
+        pair_of = name_of * len(signals) + signal_of if len(signals) > 1 else name_of
         numbers = np.full(len(names) * len(signals), -1, np.int64)
-        for pair in pairs.tolist():
+        for pair in np.flatnonzero(np.bincount(pair_of, minlength=len(numbers))).tolist():
             numbers[pair] = self._number(text_of(names[pair // len(signals)]), text_of(signals[pair % len(signals)]))
 
         def reason(row: int) -> str:
             key = _key(text_of(names[name_of[row]]), text_of(signals[signal_of[row]]))
             return self._reasons.get(key, "the location is missing")
 
-        return numbers[name_of * len(signals) + signal_of], reason
+        return np.take(numbers, pair_of), reason
 
     def _number(self, location: str, signal_name: str) -> int:
         key = _key(location, signal_name)

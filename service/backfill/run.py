@@ -119,7 +119,7 @@ def convert(ready: Ready, *, workers: int = 1, tell: Tell = _quiet, is_stopped: 
         def progress(totals: Totals) -> None:
             tell("converting", totals.rows, ready.rows, totals.quarantined)
 
-        appender = Appender(ready.folder, workshop.encoder.head(), workers + 1, progress)
+        appender = Appender(ready.folder, workshop.encoder.head(), workers, progress)
         progress(appender.totals)
         with appender, _pool(ready, workers) as pool:
             for parts in _work(workshop, appender, pool, ready.folder.path):
