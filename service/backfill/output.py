@@ -90,13 +90,11 @@ class Encoder:
         import pyarrow as pa  # noqa: PLC0415 - heavy
         from pyarrow import parquet  # noqa: PLC0415 - heavy
 
-        # The types as the file had them, not as the dictionaries in which they are handed on.
-        types = base64.b64encode(self._schema.serialize().to_pybytes())
-        schema = table.schema.with_metadata({b"ARROW:schema": types})
         sink = pa.BufferOutputStream()
-        settings = self._settings(schema)
-        with parquet.ParquetWriter(sink, schema, store_schema=False, **settings) as writer:
-            writer.write_table(table.replace_schema_metadata(schema.metadata), max(1, table.num_rows))
+        with parquet.ParquetWriter(sink, table.schema, store_schema=False, **self._settings(table.schema)) as writer:
+            writer.write_table(table, max(1, table.num_rows))
+            # The types as the file had them, not the dictionaries in which texts are handed on.
+            writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(self._schema.serialize().to_pybytes()).decode()})
         return memoryview(sink.getvalue())
 
     def _settings(self, schema: Schema) -> dict[str, Any]:

@@ -90,7 +90,13 @@ class ParquetTable:
         row = piece.first_row + 1
         groups = list(range(piece.first_group, piece.end_group))
         try:
-            with parquet.ParquetFile(self._path, read_dictionary=self._words, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+            with parquet.ParquetFile(
+                self._path,
+                read_dictionary=self._words,
+                buffer_size=_BUFFER_BYTES,
+                pre_buffer=False,
+                page_checksum_verification=True,  # where pages have one
+            ) as file:
                 for batch in file.iter_batches(BATCH_ROWS, groups, columns=columns):
                     self._check(batch)
                     yield Rows(np.arange(row, row + batch.num_rows), batch)
