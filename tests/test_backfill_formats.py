@@ -100,12 +100,14 @@ def test_a_time_means_the_same_in_every_unit(tmp_path: Path, unit: str, zone: st
 
 
 def test_naive_times_belong_to_the_zone_that_is_named(tmp_path: Path) -> None:
-    table = pa.table({
-        "location": ["FR"],
-        "start": pa.array([1_646_957_400 + 3_600], pa.timestamp("s")),
-        "end": pa.array([1_647_068_401 + 3_600], pa.timestamp("s")),
-        "energy_kwh": [12.5],
-    })
+    table = pa.table(
+        {
+            "location": ["FR"],
+            "start": pa.array([1_646_957_400 + 3_600], pa.timestamp("s")),
+            "end": pa.array([1_647_068_401 + 3_600], pa.timestamp("s")),
+            "energy_kwh": [12.5],
+        }
+    )
     parquet.write_table(table, tmp_path / "jobs.parquet")
     text = HEADER + "FR,2022-03-11 01:10:00,2022-03-12 08:00:01,12.5\n"
 

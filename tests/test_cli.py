@@ -257,7 +257,7 @@ def test_hours_that_are_not_held_end_with_3_and_say_what_can_be_had() -> None:
     assert "lifecycle, direct" in outcome.stderr
 
 
-@pytest.mark.parametrize("store", ["redis://localhost", "sqlite:///"])
+@pytest.mark.parametrize("store", ["mysql://localhost", "sqlite:///"])
 def test_a_wrong_setting_ends_with_4_and_names_its_variable(monkeypatch: pytest.MonkeyPatch, store: str) -> None:
     monkeypatch.setenv("GRIDGRAM_STORE", store)
 
@@ -517,6 +517,7 @@ def test_every_example_of_the_page_runs(home: Path, line: str) -> None:
 
 def test_every_command_stands_on_the_page_with_an_example() -> None:
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    commands |= {group.name for group in app.registered_groups if group.name}
 
     shown = {shlex.split(line)[1] for line in examples()}
     assert shown | NEEDS_THE_NETWORK == commands
