@@ -163,9 +163,9 @@ def combined(contribution: Contribution) -> Range:
         return Range(0.0, 0.0, hypot(*highs))
     up = hypot(*(log(high) - log(middle) for high in highs))
     down = hypot(*(log(middle) - log(low) for low in lows)) if all(low > 0 for low in lows) else inf
-    return Range(middle, _moved(middle, -down) if down else middle, _moved(middle, up) if up else middle)
+    return Range(middle, min(middle, _moved(middle, -down)), max(middle, _moved(middle, up)))
 
 
 def _moved(middle: float, by: float) -> float:
     """The middle moved in logarithms; in one exponential, which cannot overflow where the outcome does not."""
-    return exp(log(middle) + by)
+    return exp(log(middle) + by) if by else middle

@@ -192,6 +192,7 @@ def _headers(*names: str) -> dict[str, Any]:
 def _component(model: Any, schemas: dict[str, Any], mode: Any) -> dict[str, Any]:  # noqa: ANN401 - a model or a TypedDict
     """Put the schema of a model, and of all that it names, among the components, and refer to it."""
     schema = TypeAdapter(model).json_schema(ref_template=REFERENCE, mode=mode, schema_generator=_Schema)
-    schemas |= schema.pop("$defs", {})
-    schemas[model.__name__] = schema
+    for name, part in {**schema.pop("$defs", {}), model.__name__: schema}.items():
+        if schemas.setdefault(name, part) != part:
+            raise ValueError(f"two models are called {name}; one would silently stand for both in the contract")
     return {"$ref": REFERENCE.format(model=model.__name__)}

@@ -16,9 +16,10 @@ import yaml
 from aiohttp import web
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 from openapi_spec_validator import validate
+from typing_extensions import TypedDict
 
 from service.app import build_gridgram
-from service.openapi import openapi_document, openapi_yaml
+from service.openapi import _component, openapi_document, openapi_yaml
 from service.settings import Settings
 from service.web_app import build_app
 from tests.wire import Answer, ask, get, post
@@ -143,6 +144,21 @@ def test_every_operation_says_whether_it_needs_a_key() -> None:
     assert OPERATIONS.keys() - closed == {"healthz", "readyz", "version", "openapi", "docs", "docs_asset", "problem"}
     assert all({"401", "429"} <= OPERATIONS[name][2]["responses"].keys() for name in closed)
     assert not any({"401", "429"} & OPERATIONS[name][2]["responses"].keys() for name in OPERATIONS.keys() - closed)
+
+
+def test_two_models_of_one_name_are_refused_and_not_told_as_one() -> None:
+    class BandAnswer(TypedDict):
+        low: float
+
+    first, schemas = BandAnswer, dict[str, Any]()
+    _component(first, schemas, "serialization")
+    _component(first, schemas, "serialization")
+
+    class BandAnswer(TypedDict):  # type: ignore[no-redef]  # that is the point
+        high: float
+
+    with pytest.raises(ValueError, match="two models are called BandAnswer"):
+        _component(BandAnswer, schemas, "serialization")
 
 
 # --- the examples

@@ -220,6 +220,9 @@ def test_scores_say_what_of_the_specification_they_keep(tmp_path: Path) -> None:
     bare = footprint(tmp_path, {"deployment": [{"energy_kwh": 1, "requests": 10, **FRENCH}]})["sci"][0]
     assert not bare["conforms"]
     assert "M shall be included" in bare["departures"][0]
+    assert any("given number or a yearly mean" in note for note in bare["notes"])
+    by_hours = footprint(tmp_path, {"training": [{"energy_kwh": 1, "location": "FR", **SPAN}]})["sci"][0]
+    assert not any("yearly mean" in note for note in by_hours["notes"])
 
 
 def test_a_marginal_score_says_that_it_is_marginal(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ ComponentName = Literal["training", "idle", "embodied", "deployment"]
 PhaseName = Literal["training", "deployment"]
 
 
-class BandAnswer(TypedDict):
+class FootprintBandAnswer(TypedDict):
     """A mass of CO2e with its p10 and p90. [gCO2e]"""
 
     emissions_g: float
@@ -20,7 +20,7 @@ class BandAnswer(TypedDict):
     emissions_high_g: float
 
 
-class UseAnswer(BandAnswer):
+class FootprintUseAnswer(FootprintBandAnswer):
     """One use of electricity. [kWh, gCO2e/kWh, gCO2e]
 
     `facility_energy_kwh` = `energy_kwh` x `host_factor` x `pue`. `location` and what follows from it are absent where the intensity was
@@ -50,7 +50,7 @@ class UseAnswer(BandAnswer):
     market_based_emissions_g: NotRequired[float]
 
 
-class HardwareAnswer(BandAnswer):
+class FootprintHardwareAnswer(FootprintBandAnswer):
     """Devices that were reserved. [kg CO2e a device, h, a, gCO2e]"""
 
     name: str
@@ -68,17 +68,17 @@ class HardwareAnswer(BandAnswer):
     band_source: str
 
 
-class ComponentAnswer(BandAnswer):
+class FootprintComponentAnswer(FootprintBandAnswer):
     """One component: its part of the whole, and what it is made of."""
 
     component: ComponentName
     total_share: float
     facility_energy_kwh: NotRequired[float]
-    uses: NotRequired[list[UseAnswer]]
-    hardware: NotRequired[list[HardwareAnswer]]
+    uses: NotRequired[list[FootprintUseAnswer]]
+    hardware: NotRequired[list[FootprintHardwareAnswer]]
 
 
-class PhaseShareAnswer(TypedDict):
+class FootprintPhaseShareAnswer(TypedDict):
     """A component's part of a phase."""
 
     component: ComponentName
@@ -86,14 +86,14 @@ class PhaseShareAnswer(TypedDict):
     phase_share: float
 
 
-class PhaseAnswer(BandAnswer):
+class FootprintPhaseAnswer(FootprintBandAnswer):
     """All that a model's making, or its use, emitted, and the shares of the components in it."""
 
     phase: PhaseName
-    shares: list[PhaseShareAnswer]
+    shares: list[FootprintPhaseShareAnswer]
 
 
-class ServingAnswer(TypedDict):
+class FootprintServingAnswer(TypedDict):
     """What serving took per request, token and day: electricity alone. [gCO2e, kWh, d]
 
     A day is told twice: per calendar day (as published figures do), and per day of true duration, which is less than the dates it
@@ -115,7 +115,7 @@ class ServingAnswer(TypedDict):
     per_day_of_duration_g: NotRequired[float]
 
 
-class ScoreAnswer(TypedDict):
+class FootprintScoreAnswer(TypedDict):
     """SCI of a phase: `score_g` = (`operational_g` + `embodied_g`) / `count`. [gCO2e a unit]"""
 
     phase: PhaseName
@@ -133,7 +133,7 @@ class ScoreAnswer(TypedDict):
     notes: list[str]
 
 
-class ComparedAnswer(BandAnswer):
+class FootprintComparedAnswer(FootprintBandAnswer):
     """The same electricity in the same hours at another place; hardware as it is. [gCO2e, gCO2e/kWh]"""
 
     location: str
@@ -147,21 +147,21 @@ class ComparedAnswer(BandAnswer):
     coverage: dict[str, float]
 
 
-class UnavailableAnswer(TypedDict):
+class FootprintUnavailableAnswer(TypedDict):
     """A place of the comparison that cannot be answered, and why."""
 
     location: str
     reason: str
 
 
-class ComparisonAnswer(TypedDict):
+class FootprintComparisonAnswer(TypedDict):
     """The places asked for, cleanest first, and those that cannot be answered."""
 
-    locations: list[ComparedAnswer]
-    unavailable: list[UnavailableAnswer]
+    locations: list[FootprintComparedAnswer]
+    unavailable: list[FootprintUnavailableAnswer]
 
 
-class EquivalentsAnswer(TypedDict):
+class FootprintEquivalentsAnswer(TypedDict):
     """Some of the answer's masses in other terms."""
 
     of: str
@@ -169,7 +169,7 @@ class EquivalentsAnswer(TypedDict):
     equivalents: list[EquivalentAnswer]
 
 
-class QuantityAnswer(TypedDict):
+class FootprintQuantityAnswer(TypedDict):
     """A number with its unit."""
 
     name: str
@@ -177,23 +177,23 @@ class QuantityAnswer(TypedDict):
     unit: str
 
 
-class InputAnswer(QuantityAnswer):
+class FootprintInputAnswer(FootprintQuantityAnswer):
     """A number that went into a step, and where it comes from."""
 
     source: str
 
 
-class StepAnswer(TypedDict):
+class FootprintStepAnswer(TypedDict):
     """One line of arithmetic: the formula over its inputs, in the notation of Python with exp, log and sqrt, gives the result."""
 
     name: str
     formula: str
     basis: str
-    inputs: list[InputAnswer]
-    result: QuantityAnswer
+    inputs: list[FootprintInputAnswer]
+    result: FootprintQuantityAnswer
 
 
-class MethodAnswer(TypedDict):
+class FootprintMethodAnswer(TypedDict):
     """A standard, what of it the answer follows, and what it leaves out."""
 
     name: str
@@ -206,14 +206,14 @@ class FootprintAnswer(TypedDict):
 
     name: NotRequired[str]
     signal: str
-    total: BandAnswer
-    components: list[ComponentAnswer]
-    phases: list[PhaseAnswer]
-    serving: list[ServingAnswer]
-    sci: list[ScoreAnswer]
-    comparison: NotRequired[ComparisonAnswer]
-    equivalents: list[EquivalentsAnswer]
+    total: FootprintBandAnswer
+    components: list[FootprintComponentAnswer]
+    phases: list[FootprintPhaseAnswer]
+    serving: list[FootprintServingAnswer]
+    sci: list[FootprintScoreAnswer]
+    comparison: NotRequired[FootprintComparisonAnswer]
+    equivalents: list[FootprintEquivalentsAnswer]
     warnings: list[str]
-    methods: list[MethodAnswer]
+    methods: list[FootprintMethodAnswer]
     uncertainty: str
-    steps: list[StepAnswer]
+    steps: list[FootprintStepAnswer]

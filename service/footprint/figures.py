@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gridgram.footprint import Component, Phase, summed
 from gridgram.footprint_rates import calendar_days, duration_days, phase_total, score
-from gridgram.quality import Signal
+from gridgram.quality import Quality, Signal
 from service.footprint.plan import serving_uses
 
 if TYPE_CHECKING:
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from gridgram.footprint import Contribution, Electricity
     from gridgram.footprint_rates import Score
     from service.answers import EmissionsAnswer, PlaceMembers
-    from service.footprint.answers import ServingAnswer
+    from service.footprint.answers import FootprintServingAnswer
     from service.footprint.plan import Plan
+
+
+COARSE = "a given number or a yearly mean stands in for hours, though the finest intensity that can be had should be used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Figures:
     phases: Mapping[Phase, Contribution]
     total: Contribution
     scores: Sequence[Score]
-    serving: Sequence[ServingAnswer]
+    serving: Sequence[FootprintServingAnswer]
 
     def components_of(self, phase: Phase) -> dict[Component, Contribution]:
         """The components of a phase, in the order of a model's life."""
@@ -66,7 +69,7 @@ def figures_of(plan: Plan, asked: Sequence[Asked]) -> Figures:
     by_component = contributions(plan, uses)
     filled = {use.phase for use in uses} | {one.phase for one in hardware}
     phases = {phase: phase_total(phase, uses, hardware) for phase in Phase if phase in filled}
-    return Figures(plan, asked, by_component, phases, summed(by_component.values()), _scores(plan, uses), _serving(plan, uses))
+    return Figures(plan, asked, by_component, phases, summed(by_component.values()), _scores(plan, asked), _serving(plan, uses))
 
 
 def contributions(plan: Plan, uses: Iterable[Electricity]) -> dict[Component, Contribution]:
@@ -77,12 +80,12 @@ def contributions(plan: Plan, uses: Iterable[Electricity]) -> dict[Component, Co
     return {component: summed(part) for component, part in parts.items() if part}
 
 
-def _serving(plan: Plan, uses: Sequence[Electricity]) -> list[ServingAnswer]:
+def _serving(plan: Plan, uses: Sequence[Electricity]) -> list[FootprintServingAnswer]:
     """What each use that serves took per request, token and day."""
     answers = []
     for index, use in serving_uses(plan):
         grams, kwh = uses[index].emissions.emissions_g, uses[index].facility_energy_kwh.middle
-        answer: ServingAnswer = {"name": plan.uses[index].name, "emissions_g": grams, "facility_energy_kwh": kwh}
+        answer: FootprintServingAnswer = {"name": plan.uses[index].name, "emissions_g": grams, "facility_energy_kwh": kwh}
         if use.requests is not None:
             answer |= {"requests": use.requests, "per_request_g": grams / use.requests, "per_request_kwh": kwh / use.requests}
         if use.tokens is not None:
@@ -98,7 +101,7 @@ def _serving(plan: Plan, uses: Sequence[Electricity]) -> list[ServingAnswer]:
     return answers
 
 
-def _scores(plan: Plan, uses: Sequence[Electricity]) -> list[Score]:
+def _scores(plan: Plan, asked: Sequence[Asked]) -> list[Score]:
     """SCI per run, per request and token where all that serves tells them, and per unit that the request names."""
     units: list[tuple[Phase, str, float]] = []
     if plan.request.training:
@@ -108,15 +111,12 @@ def _scores(plan: Plan, uses: Sequence[Electricity]) -> list[Score]:
         if counts and None not in counts:
             units.append((Phase.DEPLOYMENT, unit, sum(counts)))
     units += [(Phase(unit.phase), unit.unit, unit.count) for unit in plan.request.functional_units]
-    signal = Signal(plan.request.signal)
-    return [
-        score(
-            phase,
-            unit,
-            count,
-            [use for use in uses if use.phase is phase],
-            [planned.hardware for planned in plan.hardware if planned.hardware.phase is phase],
-            signal,
-        )
-        for phase, unit, count in units
-    ]
+    return [_score(phase, unit, count, plan, asked) for phase, unit, count in units]
+
+
+def _score(phase: Phase, unit: str, count: float, plan: Plan, asked: Sequence[Asked]) -> Score:
+    of_phase = [one for one in asked if one.electricity.phase is phase]
+    hardware = [planned.hardware for planned in plan.hardware if planned.hardware.phase is phase]
+    found = score(phase, unit, count, [one.electricity for one in of_phase], hardware, Signal(plan.request.signal))
+    is_coarse = any(one.answer is None or Quality.ANNUAL.value in one.answer["coverage"] for one in of_phase)
+    return replace(found, notes=(*found.notes, COARSE)) if is_coarse else found

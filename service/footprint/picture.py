@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from service.tables import mass
 
 if TYPE_CHECKING:
-    from service.footprint.answers import BandAnswer, ComponentAnswer, FootprintAnswer
+    from service.footprint.answers import FootprintAnswer, FootprintBandAnswer, FootprintComponentAnswer
 
 WIDTH, LEFT, BAR, ROW, TOP = 760, 130, 560, 34, 86
 COLOURS = {
@@ -58,7 +58,7 @@ def _style() -> str:
     )
 
 
-def _stack(components: list[ComponentAnswer], widest_g: float) -> list[str]:
+def _stack(components: list[FootprintComponentAnswer], widest_g: float) -> list[str]:
     """The bar of all components, one after the other."""
     bars, x = [f'<text class="end" x="{LEFT - 10}" y="58">all</text>'], float(LEFT)
     for component in components:
@@ -71,7 +71,7 @@ def _stack(components: list[ComponentAnswer], widest_g: float) -> list[str]:
     return bars
 
 
-def _row(row: int, component: ComponentAnswer, widest_g: float) -> list[str]:
+def _row(row: int, component: FootprintComponentAnswer, widest_g: float) -> list[str]:
     """One component: its bar, a line from low to high, its mass and share."""
     y = TOP + ROW * row
     name, middle = component["component"], component["emissions_g"]
@@ -85,7 +85,7 @@ def _row(row: int, component: ComponentAnswer, widest_g: float) -> list[str]:
     ]
 
 
-def _line(name: str, band: BandAnswer, widest_g: float, y: int) -> str:
+def _line(name: str, band: FootprintBandAnswer, widest_g: float, y: int) -> str:
     """A line from low to high."""
     low_x, high_x = (LEFT + end / widest_g * BAR for end in (band["emissions_low_g"], band["emissions_high_g"]))
     hint = f"{mass(band['emissions_low_g'])} to {mass(band['emissions_high_g'])}"

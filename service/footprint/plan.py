@@ -15,7 +15,7 @@ from gridgram.hardware import devices
 from gridgram.profile import flat_profile
 from gridgram.quality import Quality, Signal
 from gridgram.units import kwh_from_w_hours
-from service.footprint.requests import MAX_COMPARISONS, DeploymentUse, FootprintRequest, HardwareUse, IdleUse, Use
+from service.footprint.requests import MAX_COMPARISONS, DeploymentUse, ElectricityUse, FootprintRequest, HardwareUse, IdleUse
 from service.jobs import Job
 from service.limits import MAX_ENERGY_KWH
 from service.requests import FlatEnergy, check_span, read_request
@@ -39,7 +39,7 @@ class PlannedUse:
     component: Component
     phase: Phase
     name: str
-    use: Use
+    use: ElectricityUse
     energy_kwh: Range
     job: Job | None
     span: tuple[int, int] | None
@@ -94,7 +94,7 @@ def read_footprint(members: object, now: datetime) -> Plan:
     return plan
 
 
-def _planned_use(component: Component, index: int, use: Use, request: FootprintRequest) -> PlannedUse:
+def _planned_use(component: Component, index: int, use: ElectricityUse, request: FootprintRequest) -> PlannedUse:
     pointer = f"/{component.value}/{index}"
     name = use.name or f"{component.value} {index + 1}"
     phase = Phase(use.phase) if isinstance(use, IdleUse) else (Phase.DEPLOYMENT if component is Component.DEPLOYMENT else Phase.TRAINING)
@@ -109,7 +109,7 @@ def _planned_use(component: Component, index: int, use: Use, request: FootprintR
     return PlannedUse(pointer, component, phase, name, use, energy_kwh, None, use.span)
 
 
-def _energy_kwh(use: Use) -> Range:
+def _energy_kwh(use: ElectricityUse) -> Range:
     """The energy of a use that tells it without a profile, with its band; that of a profile is known once it is laid on the hours."""
     if use.energy_kwh is not None:
         return _range(use.energy_kwh, use.energy_low_kwh, use.energy_high_kwh)
@@ -125,7 +125,7 @@ def _range(middle: float, low: float | None, high: float | None) -> Range:
     return Range(middle or 0.0, (middle if low is None else low) or 0.0, (middle if high is None else high) or 0.0)
 
 
-def _job(pointer: str, use: Use, energy_kwh: float, request: FootprintRequest) -> Job | None:
+def _job(pointer: str, use: ElectricityUse, energy_kwh: float, request: FootprintRequest) -> Job | None:
     """The energy of a use on the hours of the grid, or None where it has no time or needs no grid."""
     if use.energy is None and (use.span is None or (use.intensity_g_per_kwh is not None and not request.compare_locations)):
         return None

@@ -12,7 +12,7 @@ from service.tables import mass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from service.footprint.answers import FootprintAnswer, StepAnswer
+    from service.footprint.answers import FootprintAnswer, FootprintStepAnswer
     from service.footprint.requests import FootprintRequest
 
 PAGE_STYLE = (
@@ -231,7 +231,7 @@ def _step_rows(answer: FootprintAnswer) -> list[tuple[str, ...]]:
     return [(step["name"], step["formula"], _inputs(step), _quantity(step["result"])) for step in answer["steps"]]
 
 
-def _inputs(step: StepAnswer) -> str:
+def _inputs(step: FootprintStepAnswer) -> str:
     return "; ".join(f"{_quantity(one)} ({one['source']})" for one in step["inputs"])
 
 

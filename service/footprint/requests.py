@@ -48,7 +48,7 @@ def _check_order(low: float | None, middle: float | None, high: float | None, na
         raise ValueError(f"the low end of {name} lies above it, or the high end below it")
 
 
-class Use(Request):
+class ElectricityUse(Request):
     """One use of electricity: how much, where and when, or at which given intensity."""
 
     name: Annotated[Label | None, Field(description="What it is called in the answer.")] = None
@@ -148,13 +148,13 @@ class Use(Request):
         return self
 
 
-class IdleUse(Use):
+class IdleUse(ElectricityUse):
     """Electricity drawn beside the work: idle machines, network, storage, cooling."""
 
     phase: Annotated[PhaseName, Field(description="What it stood ready for.")] = "training"
 
 
-class DeploymentUse(Use):
+class DeploymentUse(ElectricityUse):
     """Electricity of serving a model."""
 
     requests: Annotated[Count | None, Field(description="Requests that were served.")] = None
@@ -217,7 +217,7 @@ class FootprintRequest(Request):
     name: Annotated[Label | None, Field(description="The model or project, for the report.")] = None
     signal: Annotated[SignalName, Field(description="One for all that comes from the grid.")] = "lifecycle"
     min_quality: Annotated[QualityName, Field(description="The worst quality of an hour that is accepted.")] = "annual"
-    training: Annotated[list[Use], Field(max_length=MAX_ENTRIES, default_factory=list)]
+    training: Annotated[list[ElectricityUse], Field(max_length=MAX_ENTRIES, default_factory=list)]
     idle: Annotated[list[IdleUse], Field(max_length=MAX_ENTRIES, default_factory=list)]
     hardware: Annotated[list[HardwareUse], Field(max_length=MAX_ENTRIES, default_factory=list)]
     deployment: Annotated[list[DeploymentUse], Field(max_length=MAX_ENTRIES, default_factory=list)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gridgram.footprint import Contribution, Electricity, Hardware
     from gridgram.footprint_rates import Score
-    from service.footprint.answers import ServingAnswer
+    from service.footprint.answers import FootprintServingAnswer
     from service.footprint.figures import Asked, Figures
     from service.footprint.plan import PlannedUse
 
@@ -99,7 +99,7 @@ def _score_steps(scores: Sequence[Score]) -> list[Step]:
     ]
 
 
-def _serving_steps(serving: Sequence[ServingAnswer]) -> list[Step]:
+def _serving_steps(serving: Sequence[FootprintServingAnswer]) -> list[Step]:
     steps = []
     for one in serving:
         grams, kwh = (

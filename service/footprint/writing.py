@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from gridgram.footprint_steps import Step
     from service.answers import EnergyProvenanceAnswer
     from service.footprint.answers import (
-        BandAnswer,
-        ComparedAnswer,
-        ComponentAnswer,
-        EquivalentsAnswer,
         FootprintAnswer,
-        HardwareAnswer,
-        PhaseAnswer,
-        PhaseShareAnswer,
-        ScoreAnswer,
-        StepAnswer,
-        UseAnswer,
+        FootprintBandAnswer,
+        FootprintComparedAnswer,
+        FootprintComponentAnswer,
+        FootprintEquivalentsAnswer,
+        FootprintHardwareAnswer,
+        FootprintPhaseAnswer,
+        FootprintPhaseShareAnswer,
+        FootprintScoreAnswer,
+        FootprintStepAnswer,
+        FootprintUseAnswer,
     )
     from service.footprint.figures import Asked, Compared, Figures
     from service.footprint.plan import Plan, PlannedHardware, PlannedUse
@@ -72,7 +72,7 @@ def write_footprint(figures: Figures, compared: Sequence[Compared], unavailable:
     return answer
 
 
-def _band(contribution: Contribution) -> BandAnswer:
+def _band(contribution: Contribution) -> FootprintBandAnswer:
     band = combined(contribution)
     return {"emissions_g": band.middle, "emissions_low_g": band.low, "emissions_high_g": band.high}
 
@@ -81,10 +81,10 @@ def _share(part_g: float, whole_g: float) -> float:
     return part_g / whole_g if whole_g > 0 else 0.0
 
 
-def _component(component: Component, figures: Figures) -> ComponentAnswer:
+def _component(component: Component, figures: Figures) -> FootprintComponentAnswer:
     part, plan = figures.by_component[component], figures.plan
     band = combined(part)
-    answer: ComponentAnswer = {
+    answer: FootprintComponentAnswer = {
         "component": component.value,
         "emissions_g": band.middle,
         "emissions_low_g": band.low,
@@ -100,11 +100,11 @@ def _component(component: Component, figures: Figures) -> ComponentAnswer:
     return answer
 
 
-def _use(planned: PlannedUse, one: Asked, signal: str) -> UseAnswer:
+def _use(planned: PlannedUse, one: Asked, signal: str) -> FootprintUseAnswer:
     use, electricity = planned.use, one.electricity
     energy, rate = electricity.energy_kwh, electricity.intensity_g_per_kwh
     band = combined(electricity.emissions)
-    answer: UseAnswer = {
+    answer: FootprintUseAnswer = {
         "emissions_g": band.middle,
         "emissions_low_g": band.low,
         "emissions_high_g": band.high,
@@ -147,10 +147,10 @@ def _given(planned: PlannedUse, signal: str) -> EnergyProvenanceAnswer:
     }
 
 
-def _hardware(planned: PlannedHardware) -> HardwareAnswer:
+def _hardware(planned: PlannedHardware) -> FootprintHardwareAnswer:
     hardware = planned.hardware
     band = combined(hardware.emissions)
-    answer: HardwareAnswer = {
+    answer: FootprintHardwareAnswer = {
         "emissions_g": band.middle,
         "emissions_low_g": band.low,
         "emissions_high_g": band.high,
@@ -172,15 +172,15 @@ def _hardware(planned: PlannedHardware) -> HardwareAnswer:
     return answer
 
 
-def _phase(phase: Phase, part: Contribution, figures: Figures) -> PhaseAnswer:
-    shares: list[PhaseShareAnswer] = [
+def _phase(phase: Phase, part: Contribution, figures: Figures) -> FootprintPhaseAnswer:
+    shares: list[FootprintPhaseShareAnswer] = [
         {"component": component.value, "emissions_g": each.emissions_g, "phase_share": _share(each.emissions_g, part.emissions_g)}
         for component, each in figures.components_of(phase).items()
     ]
     return {**_band(part), "phase": phase.value, "shares": shares}
 
 
-def _score_answer(one: Score) -> ScoreAnswer:
+def _score_answer(one: Score) -> FootprintScoreAnswer:
     return {
         "phase": one.phase.value,
         "unit": one.unit,
@@ -198,7 +198,7 @@ def _score_answer(one: Score) -> ScoreAnswer:
     }
 
 
-def _equivalents(figures: Figures) -> list[EquivalentsAnswer]:
+def _equivalents(figures: Figures) -> list[FootprintEquivalentsAnswer]:
     masses = {f"{phase.value} phase": part.emissions_g for phase, part in figures.phases.items()}
     if len(masses) > 1:
         masses["total"] = figures.total.emissions_g
@@ -207,7 +207,7 @@ def _equivalents(figures: Figures) -> list[EquivalentsAnswer]:
     return [{"of": of, "emissions_g": grams, "equivalents": equivalents_answer(grams)} for of, grams in masses.items()]
 
 
-def _compared(one: Compared, plan: Plan) -> ComparedAnswer:
+def _compared(one: Compared, plan: Plan) -> FootprintComparedAnswer:
     by_component = dict.fromkeys(Component, 0.0) | {
         component: part.emissions_g for component, part in contributions(plan, one.uses).items()
     }
@@ -233,7 +233,7 @@ def _compared(one: Compared, plan: Plan) -> ComparedAnswer:
     }
 
 
-def _step(step: Step) -> StepAnswer:
+def _step(step: Step) -> FootprintStepAnswer:
     return {
         "name": step.name,
         "formula": step.formula,
