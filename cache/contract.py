@@ -41,6 +41,7 @@ class SeriesStore(Protocol):
     async def merge(self, series: Sequence[IntensitySeries]) -> int:
         """Lay the hours over what is held (`gridgram.series.overlay`), all or none of them; returns how many hours changed.
 
+        A shared server takes many months in several steps: when it goes away between two, the same merge again does the rest.
         What this returned for is committed. Hours that are held and say the same are not written again.
         """
         ...

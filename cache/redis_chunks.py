@@ -95,7 +95,7 @@ class RedisChunks:
 
     async def generation(self) -> int:
         """A number that grows whenever any process wrote."""
-        (token,) = await self._link.ask(self._keys.token, "MGET", self._keys.token)  # GET would refuse what is not a string
+        (token,) = await self._get([self._keys.token])
         if token != self._token or not self._generation:
             self._token = token
             self._generation += 1
@@ -114,9 +114,15 @@ class RedisChunks:
         keys = [self._keys.chunk(*place) for place in places]
         packed: list[bytes | None] = []
         for start in range(0, len(keys), READ_AT_ONCE):
-            some = keys[start : start + READ_AT_ONCE]
-            packed += await self._link.ask(some[0], "MGET", *some)
+            packed += await self._get(keys[start : start + READ_AT_ONCE])
         return packed
+
+    async def _get(self, keys: Sequence[str]) -> list[bytes | None]:
+        """What stands under these keys of one slot; None for what is not a string of bytes, which GET would refuse."""
+        found = await self._link.ask_list(keys[0], "MGET", *keys)
+        if len(found) != len(keys):
+            raise StoreError(f"The store {self._link.place.name} answers something else than what it was asked for.")
+        return found
 
     def _steps(self, batch: Sequence[Piece]) -> list[list[Piece]]:
         """The months that are written together: in a cluster those of one zone, since a step cannot reach over two nodes."""
@@ -164,7 +170,7 @@ class RedisChunks:
         for (_, signal, month), before, after in steps:
             arguments += [_digest(before), encode_month(after), field(signal, month), ",".join(map(str, span_of(after)))]
         keys = [*chunks, *indexes, *shared]
-        is_written, *token_before = await self._link.ask(chunks[0], "EVAL", redis_scripts.WRITE, len(keys), *keys, *arguments, *zones)
+        is_written, *token_before = await self._link.ask_list(chunks[0], "EVAL", redis_scripts.WRITE, len(keys), *keys, *arguments, *zones)
         if is_written and self._is_cluster:
             _, *token_before = await self._announce(token, zones)
         if is_written and next(iter(token_before), None) == self._token:
@@ -173,12 +179,11 @@ class RedisChunks:
 
     async def _announce(self, token: bytes, zones: Iterable[str]) -> list[Any]:
         keys = [self._keys.zones, self._keys.token]
-        answer: list[Any] = await self._link.ask(keys[1], "EVAL", redis_scripts.ANNOUNCE, 2, *keys, CHUNK_MILLISECONDS, token, *zones)
-        return answer
+        return await self._link.ask_list(keys[1], "EVAL", redis_scripts.ANNOUNCE, 2, *keys, CHUNK_MILLISECONDS, token, *zones)
 
     async def _held_of(self, zone: str) -> list[Held]:
         index = self._keys.index(zone)
-        found = await self._link.ask(index, "EVAL", redis_scripts.HELD, 1, index, f"{index}:")
+        found = await self._link.ask_list(index, "EVAL", redis_scripts.HELD, 1, index, f"{index}:")
         spans: dict[Signal, list[tuple[int, int, int]]] = defaultdict(list)
         for name, span in zip(found[::2], found[1::2], strict=True):
             try:

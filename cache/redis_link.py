@@ -20,6 +20,7 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
+    InvalidResponse,
     MaxConnectionsError,
     NoPermissionError,
     OutOfMemoryError,
@@ -58,7 +59,7 @@ CONNECTIONS: Final = 32
 MOST: Final = 2 * CONNECTIONS
 """Connections to one server, those that are being closed included."""
 
-LOST: Final = (RedisConnectionError, RedisTimeoutError, ClusterDownError, RedisClusterException, OSError, TimeoutError)
+LOST: Final = (RedisConnectionError, RedisTimeoutError, ClusterDownError, RedisClusterException, InvalidResponse, OSError, TimeoutError)
 """What says that the server cannot be reached or does not answer, rather than that it refuses one command."""
 RETRIED: Final = (RedisConnectionError, RedisClusterException, OSError)
 
@@ -97,6 +98,13 @@ class RedisLink:
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
 
+    async def ask_list(self, key: str, *command: str | bytes | int) -> list[Any]:
+        """The same for a command that is answered by a list; any other answer is a StoreError."""
+        answer = await self.ask(key, *command)
+        if not isinstance(answer, list):
+            raise StoreError(f"The store {self.place.name} answers something else than what it was asked for.")
+        return answer
+
     async def close(self) -> None:
         """Finish what is under way and let go of all connections."""
         self._is_closed = True
@@ -125,6 +133,8 @@ class RedisLink:
                 raise self._gone(error, key) from error
             except RedisError as error:
                 raise StoreRefused(f"The store {self.place.name} {_refusal(error)}.") from error
+            except Exception as error:  # what the library makes of an answer that is none: never the caller's fault
+                raise self._gone(error, key) from error
         self._has_answered = True
         return answer
 
@@ -182,6 +192,9 @@ class RedisLink:
                 continue
             except RedisError:
                 pass  # it answers, if only to refuse
+            except Exception as error:  # noqa: BLE001 - as in _ask; and to look must not end before the server is found
+                self._lost = f"The store {self.place.name} {_complaint(error)}."
+                continue
             self._has_answered = True
             self._lost = ""
 
@@ -247,6 +260,8 @@ def _complaint(error: BaseException) -> str:
         return "is a cluster that is down: not all of its slots are served"
     if isinstance(error, (TimeoutError, RedisTimeoutError)):
         return f"does not answer within {ANSWER_SECONDS:g} s"
+    if not isinstance(error, (RedisConnectionError, RedisClusterException, OSError)):
+        return f"gives answers that are not Redis's ({type(error).__name__}); look whether GRIDGRAM_STORE names a Redis server"
     return "cannot be reached; look whether it runs and whether GRIDGRAM_STORE names it"
 
 

@@ -47,7 +47,7 @@ class RedisShared:
     async def pauses(self) -> dict[str, float]:
         """The sources to leave alone, and for how long. [s]"""
         key = self._keys.pauses
-        found = await self._link.ask(key, "EVAL", redis_scripts.PAUSES, 1, key)
+        found = await self._link.ask_list(key, "EVAL", redis_scripts.PAUSES, 1, key)
         return {name.decode(errors="replace"): int(left) / 1000 for name, left in zip(found[::2], found[1::2], strict=True)}
 
     async def keep(self, name: str, body: bytes, seconds: float) -> None:
@@ -58,7 +58,7 @@ class RedisShared:
     async def kept(self, name: str) -> bytes | None:
         """What is kept under a name."""
         key = self._keys.kept(checked_name(name))
-        (packed,) = await self._link.ask(key, "MGET", key)  # GET would refuse what is not a string
+        packed = next(iter(await self._link.ask_list(key, "MGET", key)), None)  # GET would refuse what is not a string
         body = None if packed is None else unpack_kept(name, packed)
         if body is None and (packed is not None or await self._link.ask(key, "EXISTS", key)):
             await self._drop(name, key, packed)

@@ -14,6 +14,7 @@ from tests.running import running_service
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.redis_server import RedisServer
     from tests.running import RunningService
 
 
@@ -47,7 +48,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def redis_cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a cluster of three masters."""
+def redis_cluster_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer]]:
+    """A cluster of three masters that tests share; one that breaks it makes its own."""
     with redis_cluster(tmp_path_factory.mktemp("cluster")) as servers:
-        yield "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url(redis_cluster_servers: list[RedisServer]) -> str:
+    """The URL of that cluster."""
+    return "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in redis_cluster_servers)

@@ -22,6 +22,7 @@ class Proxy:
     target_port: int
     delay_seconds: float = 0.0
     is_even: bool = True
+    garbled_share: float = 0.0
     port: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -46,9 +47,16 @@ class Proxy:
             while piece := await source.read(CHUNK_BYTES):
                 if is_answer and self.delay_seconds:
                     await asyncio.sleep(self.delay_seconds * (1.0 if self.is_even else random.random()))  # noqa: S311 - a delay
-                sink.write(piece)
+                sink.write(self._garbled(piece) if is_answer else piece)
                 await sink.drain()
         sink.close()
+
+    def _garbled(self, piece: bytes) -> bytes:
+        """The piece, or for a share of them: nonsense, half of it, or an HTTP server's."""
+        if random.random() >= self.garbled_share:  # noqa: S311 - which one is chance
+            return piece
+        others = [random.randbytes(40), piece[: len(piece) // 2], b"HTTP/1.1 400 Bad Request\r\n\r\n"]  # noqa: S311
+        return random.choice(others)  # noqa: S311
 
 
 @asynccontextmanager

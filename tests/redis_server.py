@@ -60,6 +60,12 @@ class RedisServer:
         """Where it answers."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def process_id(self) -> int:
+        """The number of its process."""
+        assert self.process
+        return self.process.pid
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         quiet = ["--save", "", "--appendonly", "no", "--logfile", str(self.folder / f"{self.port}.log")]

@@ -22,6 +22,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from cache.codec import encode_month
+from cache.contract import Held
 from cache.redis_link import CONNECTIONS, RedisLink
 from cache.redis_store import RedisStore
 from cache.redis_tls import tls_context
@@ -290,6 +291,27 @@ async def test_connections_that_break_are_made_again(server: RedisServer) -> Non
         assert (await store.read("FR", Signal.LIFECYCLE, [MARCH]))[0] is not None
 
 
+async def test_answers_that_are_none_are_store_errors_and_never_hours(server: RedisServer) -> None:
+    async with opened(server.url) as store:
+        await store.merge([hours(1.0)])
+    async with proxy_to(server.port) as proxy:
+        proxy.garbled_share = 0.3
+        outcomes = set()
+        for _ in range(60):
+            async with opened(f"redis://127.0.0.1:{proxy.port}") as store:
+                for work in (lambda: store.read("FR", Signal.LIFECYCLE, [MARCH]), store.held, store.generation, store.pauses):
+                    try:
+                        found = await work()
+                    except StoreError:
+                        outcomes.add("refused")
+                    else:
+                        if isinstance(found, list) and found and found[0] is not None and not isinstance(found[0], Held):
+                            assert {hour[1] for hour in facts(found[0])} == {1.0}
+                            outcomes.add("read")
+
+        assert outcomes == {"refused", "read"}
+
+
 async def test_callers_wait_while_all_connections_are_busy(server: RedisServer) -> None:
     async with proxy_to(server.port) as proxy, opened(f"redis://127.0.0.1:{proxy.port}") as store:
         store.link._free = asyncio.Semaphore(2)
@@ -421,12 +443,11 @@ async def test_the_documented_rights_are_enough_and_let_nothing_else_be_touched(
     assert ACL in (ROOT / "docs" / "store.md").read_text()
 
 
-async def test_the_documented_rights_are_enough_in_a_cluster(tmp_path: Path) -> None:
-    with redis_cluster(tmp_path) as servers:
-        for server in servers:
-            server.ask("ACL", "SETUSER", "gridgram", "on", ">hunter2", *ACL.split())
-        async with opened(f"redis+cluster://gridgram:hunter2@127.0.0.1:{servers[2].port}") as store:
-            await exercise(store)
+async def test_the_documented_rights_are_enough_in_a_cluster(redis_cluster_servers: list[RedisServer]) -> None:
+    for server in redis_cluster_servers:
+        server.ask("ACL", "SETUSER", "gridgram", "on", ">hunter2", *ACL.split())
+    async with opened(f"redis+cluster://gridgram:hunter2@127.0.0.1:{redis_cluster_servers[2].port}") as store:
+        await exercise(store)
 
 
 async def test_a_wrong_password_is_told_and_never_repeated(server: RedisServer) -> None:
@@ -463,24 +484,23 @@ async def test_a_cluster_spreads_the_zones_and_keeps_each_in_one_place(tmp_path:
             assert await seconds_of(store.generation) < 0.3
 
 
-async def test_slots_that_move_are_followed(tmp_path: Path) -> None:
-    with redis_cluster(tmp_path) as servers:
-        async with opened(f"redis+cluster://127.0.0.1:{servers[0].port}") as store:
-            await store.merge([hours(1.0)])
-            slot = servers[0].ask("CLUSTER", "KEYSLOT", "{FR}")
-            owner = next(server for server in servers if server.ask("KEYS", "*{FR}*"))
-            target = next(server for server in servers if server is not owner)
-            ids = {server.port: bytes(server.ask("CLUSTER", "MYID")).decode() for server in servers}  # type: ignore[arg-type]
-            target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[owner.port])
-            owner.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target.port])
-            keys = owner.ask("CLUSTER", "GETKEYSINSLOT", slot, 100)
-            owner.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)  # type: ignore[misc]
-            for server in (target, owner):
-                server.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target.port])
+async def test_slots_that_move_are_followed(redis_cluster_servers: list[RedisServer]) -> None:
+    servers = redis_cluster_servers
+    async with opened(f"redis+cluster://127.0.0.1:{servers[0].port}", "moved:") as store:
+        await store.merge([hours(1.0, zone="MOVE")])
+        slot = servers[0].ask("CLUSTER", "KEYSLOT", "{MOVE}")
+        owner = next(server for server in servers if server.ask("KEYS", "*{MOVE}*"))
+        target = next(server for server in servers if server is not owner)
+        ids = {server.port: bytes(server.ask("CLUSTER", "MYID")).decode() for server in servers}  # type: ignore[arg-type]
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[owner.port])
+        owner.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target.port])
+        keys = owner.ask("CLUSTER", "GETKEYSINSLOT", slot, 100)
+        owner.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)  # type: ignore[misc]
+        for server in (target, owner):
+            server.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target.port])
 
-            (march,) = await store.read("FR", Signal.LIFECYCLE, [MARCH])
-            assert march is not None
-            assert await store.merge([hours(2.0)]) == MARCH.hours
+        assert (await store.read("MOVE", Signal.LIFECYCLE, [MARCH]))[0] is not None
+        assert await store.merge([hours(2.0, zone="MOVE")]) == MARCH.hours
 
 
 async def test_a_failover_that_sentinels_order_is_followed(tmp_path: Path) -> None:
