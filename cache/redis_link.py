@@ -45,10 +45,10 @@ Command = tuple[str | bytes | int, ...]
 
 ANSWER_SECONDS: Final = 0.25
 """How long one command may take, connecting and the retry included."""
-WAIT_SECONDS: Final = 1.0
-"""How long a command waits while CONNECTIONS others are under way."""
-DISCOVER_SECONDS: Final = 1.0
-"""The same for the first call to a cluster or to sentinels, who are first asked who is who."""
+WAIT_ANSWERS: Final = 4
+"""A command waits for so many answers at most while CONNECTIONS others are under way."""
+DISCOVER_SECONDS: Final = 0.75
+"""What the first call to a cluster or to sentinels may take longer, for they are first asked who is who."""
 LOOK_SECONDS: Final = 0.5
 """How often a server that was lost is looked for."""
 LOOK_DEADLINE_SECONDS: Final = 2.0
@@ -67,8 +67,9 @@ RETRIED: Final = (RedisConnectionError, RedisClusterException, OSError)
 class RedisLink:
     """Sends commands to the place; opens connections at the first one. With `tls`, inside it."""
 
-    def __init__(self, place: RedisPlace, tls: SSLContext | None = None) -> None:
+    def __init__(self, place: RedisPlace, tls: SSLContext | None = None, answer_seconds: float = ANSWER_SECONDS) -> None:
         self.place = place
+        self.answer_seconds = answer_seconds
         self._tls = tls
         self._client: Redis | RedisCluster | None = None
         self._sentinel: Sentinel | None = None
@@ -142,7 +143,7 @@ class RedisLink:
     async def _place(self) -> AsyncIterator[None]:
         """One of the CONNECTIONS commands that may be under way; waited for, but not for a server that was lost meanwhile."""
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(WAIT_ANSWERS * self.answer_seconds):
                 await self._free.acquire()
         except TimeoutError as error:
             raise StoreError(f"The store {self.place.name} is busy: {CONNECTIONS} commands were before this one.") from error
@@ -155,7 +156,8 @@ class RedisLink:
 
     @property
     def _seconds(self) -> float:
-        return ANSWER_SECONDS if self._has_answered or self.place.kind is RedisKind.SINGLE else DISCOVER_SECONDS
+        is_known = self._has_answered or self.place.kind is RedisKind.SINGLE
+        return self.answer_seconds if is_known else self.answer_seconds + DISCOVER_SECONDS
 
     async def _send(self, command: Command, *, retries: bool) -> Any:  # noqa: ANN401
         try:
@@ -176,7 +178,7 @@ class RedisLink:
     def _gone(self, error: BaseException, key: str) -> StoreError:
         """Open the breaker and begin to look for the server; returns what to tell."""
         if not self._is_closed and not self._lost:
-            self._lost = f"The store {self.place.name} {_complaint(error)}."
+            self._lost = f"The store {self.place.name} {_complaint(error, self.answer_seconds)}."
             self._looking = asyncio.ensure_future(self._look(key))
         return StoreError(self._lost or f"The store {self.place.name} is closed.")
 
@@ -185,15 +187,19 @@ class RedisLink:
         while self._lost:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                async with asyncio.timeout(LOOK_DEADLINE_SECONDS):
-                    await self._send_once(("EXISTS", key))
+                for seconds in (
+                    LOOK_DEADLINE_SECONDS,
+                    ANSWER_SECONDS,
+                ):  # to connect may take longer; then it must be as quick as we need it
+                    async with asyncio.timeout(seconds):
+                        await self._send_once(("EXISTS", key))
             except LOST as error:
-                self._lost = f"The store {self.place.name} {_complaint(error)}."
+                self._lost = f"The store {self.place.name} {_complaint(error, self.answer_seconds)}."
                 continue
             except RedisError:
                 pass  # it answers, if only to refuse
             except Exception as error:  # noqa: BLE001 - as in _ask; and to look must not end before the server is found
-                self._lost = f"The store {self.place.name} {_complaint(error)}."
+                self._lost = f"The store {self.place.name} {_complaint(error, self.answer_seconds)}."
                 continue
             self._has_answered = True
             self._lost = ""
@@ -211,7 +217,7 @@ class RedisLink:
     def _make_client(self) -> Redis | RedisCluster:
         place = self.place
         options: dict[str, Any] = {"username": place.username, "password": place.password, "client_name": "gridgram"}
-        options |= _timed(ANSWER_SECONDS)
+        options |= _timed(self.answer_seconds)
         if place.kind is RedisKind.CLUSTER:
             return self._make_cluster(options)
         if place.kind is RedisKind.SENTINEL:
@@ -250,7 +256,7 @@ def _timed(seconds: float) -> dict[str, Any]:
     }
 
 
-def _complaint(error: BaseException) -> str:
+def _complaint(error: BaseException, seconds: float) -> str:
     """Why the server counts as lost, and what to look at; the library's own texts stay inside, for they may name more than we want."""
     if isinstance(error, AuthenticationError):
         return "refuses the user or the password; look at GRIDGRAM_STORE, GRIDGRAM_REDIS_PASSWORD_FILE and the server's ACL"
@@ -259,7 +265,7 @@ def _complaint(error: BaseException) -> str:
     if isinstance(error, ClusterDownError):
         return "is a cluster that is down: not all of its slots are served"
     if isinstance(error, (TimeoutError, RedisTimeoutError)):
-        return f"does not answer within {ANSWER_SECONDS:g} s"
+        return f"does not answer within {seconds:g} s"
     if not isinstance(error, (RedisConnectionError, RedisClusterException, OSError)):
         return f"gives answers that are not Redis's ({type(error).__name__}); look whether GRIDGRAM_STORE names a Redis server"
     return "cannot be reached; look whether it runs and whether GRIDGRAM_STORE names it"

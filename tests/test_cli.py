@@ -257,7 +257,7 @@ def test_hours_that_are_not_held_end_with_3_and_say_what_can_be_had() -> None:
     assert "lifecycle, direct" in outcome.stderr
 
 
-@pytest.mark.parametrize("store", ["mysql://localhost", "sqlite:///"])
+@pytest.mark.parametrize("store", ["redis://localhost/zero", "mysql://localhost", "sqlite:///"])
 def test_a_wrong_setting_ends_with_4_and_names_its_variable(monkeypatch: pytest.MonkeyPatch, store: str) -> None:
     monkeypatch.setenv("GRIDGRAM_STORE", store)
 

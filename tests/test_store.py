@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 APRIL = Month(2024, 4)
 
+BUSY_MACHINE_SECONDS = 5.0
+"""How long the tests of what is stored wait for a server; how long it may take is tested elsewhere."""
+
 STORES: dict[str, OpenStore] = {
     "sqlite": lambda folder: SqliteStore(folder / "cache" / "series.db"),
     "redis": lambda folder: redis_store(os.environ["REDIS_URL_OF_TESTS"], folder),
@@ -51,7 +54,9 @@ STORES: dict[str, OpenStore] = {
 
 def redis_store(url: str, folder: Path) -> RedisStore:
     """A store in a Redis that tests share: what the folder is to a file, a prefix is to it."""
-    return RedisStore(RedisLink(read_redis_url(url)), f"t{blake2b(bytes(folder), digest_size=8).hexdigest()}:")
+    return RedisStore(
+        RedisLink(read_redis_url(url), answer_seconds=BUSY_MACHINE_SECONDS), f"t{blake2b(bytes(folder), digest_size=8).hexdigest()}:"
+    )
 
 
 @pytest.fixture(params=list(STORES))
