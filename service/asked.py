@@ -21,7 +21,8 @@ LONGEST_SECONDS: Final = 25 * 3_600.0
 ROUNDING_SECONDS: Final = 2.0
 """Others tell whole seconds of another clock: so much later is no news."""
 
-NEVER = float("-inf")
+NEVER: Final = float("-inf")
+FOR_EVER: Final = float("inf")
 
 
 class Answered(NamedTuple):

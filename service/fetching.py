@@ -21,7 +21,7 @@ from gridgram.interval import HOURS_PER_DAY, hour_of
 from gridgram.quality import QUALITY_CODES, Quality
 from providers.chain import Candidate, candidates
 from providers.spending import SPENDER, is_spent
-from service.asked import NEVER
+from service.asked import FOR_EVER, NEVER
 from service.asking import TOLD, Asker, Errand, key_digest
 from service.freshness import end_of_told, is_early
 
@@ -100,23 +100,16 @@ class Fetcher:
         first = min((hour_of(source.history_from) if source.history_from else 0 for source in sources), default=0)
         return first, max((end_of_told(source, now) for source in sources), default=0)
 
-    def due_days(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> list[int]:
-        """The days of the span of which a source may have something new."""
-        if not any(candidate.may_answer for candidate in self.candidates(zone, signal)):
-            return []
-        return self._due(zone, signal, _days(first_hour, end_hour), time.monotonic())
+    def due_at(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> float:
+        """When a source may have something new for the first day of the span; never where none is asked. [monotonic s]"""
+        quiet_until = self._quiet_until
+        due_at = min([quiet_until.get((zone, signal, day), NEVER) for day in _days(first_hour, end_hour)], default=FOR_EVER)
+        return due_at if due_at > NEVER or self.usable(zone, signal) else FOR_EVER
 
-    def early_days(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> list[int]:
-        """The days of the span that this caller is to refresh before they are due, by chance; mostly none."""
+    def is_early(self, zone: str, due_at: float, now: float) -> bool:
+        """Whether this caller is to refresh hours before they are due, by chance; mostly not."""
         took = self._took_seconds.get(zone)
-        if took is None:
-            return []
-        days = _days(first_hour, end_hour)
-        due_at = min((self._quiet_until.get((zone, signal, day), NEVER) for day in days), default=NEVER)
-        if due_at == NEVER or not is_early(due_at, time.monotonic(), took, 1.0 - self.chance()):
-            return []
-        self.early += 1
-        return self._due(zone, signal, days, due_at)
+        return took is not None and due_at < FOR_EVER and is_early(due_at, now, took, 1.0 - self.chance())
 
     def forget(self) -> None:
         """Ask for everything anew: what was fetched may not have been kept."""
@@ -136,10 +129,10 @@ class Fetcher:
             if provider is not None and (not key or key == key_digest(self.engine, provider)):
                 self.engine.health_of(provider).heed(time.monotonic(), seconds)
 
-    def flight(self, zone: Zone, signal: Signal, days: Sequence[int], shelf: Shelf) -> Flight:
-        """The flight that brings these days: the one under way, or a new one."""
+    def flight(self, zone: Zone, signal: Signal, hours: range, due_by: float, shelf: Shelf) -> Flight:
+        """The flight that brings those days of these hours that are due until then [monotonic s]: the one under way, or a new one."""
         under_way = self._under_way.setdefault((zone.key, signal), [])
-        wanted = frozenset(days)
+        wanted = frozenset(self._due(zone.key, signal, _days(hours.start, hours.stop), due_by))
         for flight in under_way:
             # One that counts against another's key may end before it is done, when that has no call left.
             if wanted <= flight.days and (flight.spender is None or flight.spender is SPENDER.get()):
@@ -147,8 +140,8 @@ class Fetcher:
                 return flight
         self.flights += 1
         now = time.monotonic()
-        due_by = max((self._quiet_until.get((zone.key, signal, day), NEVER) for day in days), default=NEVER)
-        errand = Errand(zone, signal, shelf, max(due_by, now), now + self.seconds)
+        self.early += due_by > now
+        errand = Errand(zone, signal, shelf, due_by, now + self.seconds)
         flight = Flight(wanted, asyncio.create_task(self._fly(errand, sorted(wanted))), SPENDER.get())
         under_way.append(flight)
         flight.task.add_done_callback(lambda _: under_way.remove(flight))
@@ -186,7 +179,7 @@ class Fetcher:
             return
         started, fetches = time.monotonic(), self.asker.fetches
         await errand.shelf.look_again()
-        again = dict.fromkeys(due, float("inf"))
+        again = dict.fromkeys(due, FOR_EVER)
         for place, provider in enumerate(self.usable(zone, signal)):
             for day, until in (await self.asker.ask(provider, errand, due, TOLD if place else _MEASURED)).items():
                 again[day] = min(again[day], until)

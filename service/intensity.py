@@ -63,6 +63,7 @@ class Intensity:
     _recent_from: int = 0
     _is_refused: bool = False
     _behind: set[asyncio.Task[None]] = field(default_factory=set)
+    _is_unkept: bool = False
     _loading: dict[tuple[object, ...], asyncio.Task[list[MonthChunk]]] = field(default_factory=dict)
     _checked_at: float = field(default=float("-inf"))
     _generation: int = -1
@@ -76,18 +77,18 @@ class Intensity:
         """As `read`, but where answers come first without waiting even for hours that are not held."""
         if not self.answers_first:
             return await self.read(zone, signal, first_hour, end_hour)
-        if await self._asked_flight(zone, signal, first_hour, end_hour):
+        if await self._flight(zone, signal, first_hour, end_hour):
             self.stale_served += 1
         return await self.held_hours(zone, signal, first_hour, end_hour)
 
     def at_hand(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries | None:
         """A series that holds the hours and need not be waited for; None where the store or a source has to be looked at, or two months."""
         month = Month.of_hour(first_hour)
-        chunk = self.memory.get(zone, signal, month)
-        if chunk is None or end_hour > chunk.series.end_hour or time.monotonic() - self._checked_at > STORE_CHECK_SECONDS:
+        chunk, now = self.memory.get(zone, signal, month), time.monotonic()
+        if chunk is None or end_hour > chunk.series.end_hour or now - self._checked_at > STORE_CHECK_SECONDS:
             return None
         fetcher = self.fetcher
-        if fetcher is not None and (end_hour > self._recent_from or fetcher.due_days(zone, signal, first_hour, end_hour)):
+        if fetcher is not None and (end_hour > self._recent_from or fetcher.due_at(zone, signal, first_hour, end_hour) <= now):
             return None
         return chunk.series
 
@@ -96,7 +97,7 @@ class Intensity:
 
         Raises QuotaExhausted when the caller has a key whose calls to sources are used up; hours that are held are still read.
         """
-        flight = await self._asked_flight(zone, signal, first_hour, end_hour)
+        flight = await self._flight(zone, signal, first_hour, end_hour)
         if flight is None or self.fetcher is None:
             return
         if self.answers_first and await self._is_held(zone, signal, first_hour, end_hour, flight):
@@ -106,9 +107,13 @@ class Intensity:
             await asyncio.wait([flight.task], timeout=self.fetcher.seconds)
 
     async def refresh(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
-        """Fetch what is due of the span, and return when that is done."""
-        if flight := await self._flight(zone, signal, first_hour, end_hour):
-            await asyncio.wait([flight.task])
+        """Fetch what is due of the span, and return when that is done. Does not count as a use of the zone."""
+        if self.fetcher is None or self.zones is None:
+            return
+        await self.look_at_store()
+        now = time.monotonic()
+        if self.fetcher.due_at(zone, signal, first_hour, end_hour) <= now:
+            await asyncio.wait([self.fetcher.flight(self.zones[zone], signal, range(first_hour, end_hour), now, self).task])
 
     def behind(self, work: Coroutine[Any, Any, None]) -> None:
         """Let work go on behind the answers; `close` stops it. What of our own errors ends it is for the one who next asks to meet."""
@@ -131,23 +136,19 @@ class Intensity:
         await asyncio.gather(*self._loading.values(), return_exceptions=True)
         await self.store.close()
 
-    async def _asked_flight(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> Flight | None:
-        """As `_flight`, for a caller: a zone whose recent hours somebody asks for is in use."""
-        flight = await self._flight(zone, signal, first_hour, end_hour)
-        if end_hour > self._recent_from:
-            self.in_use[zone, signal] = time.monotonic()
-        return flight
-
     async def _flight(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> Flight | None:
         """The fetch of what is due of a span, begun if it was not under way; None when there is nothing to wait for."""
         if self.fetcher is None or self.zones is None:
             return None
         await self.look_at_store()  # first: what was fetched while it was away is worth asking for again
-        if due := self.fetcher.due_days(zone, signal, first_hour, end_hour):
-            return self.fetcher.flight(self.zones[zone], signal, due, self)
-        if self.answers_first and (early := self.fetcher.early_days(zone, signal, first_hour, end_hour)):
-            self.fetcher.flight(self.zones[zone], signal, early, self)
-        return None
+        now = time.monotonic()
+        if end_hour > self._recent_from:
+            self.in_use[zone, signal] = now
+        due_at = self.fetcher.due_at(zone, signal, first_hour, end_hour)
+        if due_at > now and not (self.answers_first and self.fetcher.is_early(zone, due_at, now)):
+            return None
+        flight = self.fetcher.flight(self.zones[zone], signal, range(first_hour, end_hour), max(due_at, now), self)
+        return flight if due_at <= now else None
 
     async def _is_held(self, zone: str, signal: Signal, first_hour: int, end_hour: int, flight: Flight) -> bool:
         """Whether no hour of the span is missing that the flight may bring."""
@@ -192,6 +193,7 @@ class Intensity:
                 self._generation += 1  # nobody but us has written, and what we wrote is laid over the memory below
             is_stored, self._is_refused = True, False
         except StoreError as error:
+            self._is_unkept = True
             self._store_failed(error)
         for series in fetched:
             for month, hours in month_series(series).items():
@@ -255,8 +257,9 @@ class Intensity:
             self.store_is_away = False
             log.info("store.back")
             self.memory.clear()
-            if self.fetcher is not None:
+            if self.fetcher is not None and self._is_unkept:
                 self.fetcher.forget()
+            self._is_unkept = False
         if generation != self._generation:
             self._generation = generation
             self.memory.clear()

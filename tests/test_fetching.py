@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from cache.sqlite import SqliteStore
 from gridgram.errors import InvalidInput, StoreError
 from gridgram.quality import Scope, Signal
 from providers.base import Request
@@ -288,7 +287,7 @@ async def test_hours_that_were_fetched_while_the_store_was_away_are_fetched_agai
 
     with monkeypatch.context() as broken:
         for name in ("read", "merge", "generation"):
-            broken.setattr(SqliteStore, name, away)
+            broken.setattr(gridgram.intensity.store, name, away)
         assert (await asked(gridgram))["coverage"] == {"measured": 1.0}
 
     assert (await asked(gridgram))["coverage"] == {"measured": 1.0}

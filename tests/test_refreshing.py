@@ -226,7 +226,7 @@ async def test_the_application_starts_and_ends_it_and_a_setting_turns_it_off(tap
     for is_on, calls in ((False, 0), (True, 1)):
         gridgram = house(tape, tmp_path, refresh=is_on, refresh_zones=["FR"])
         gridgram.intensity.answers_first = False
-        app = build_app(gridgram)
+        app = build_app(gridgram, Settings(store=f"sqlite:///{tmp_path / 'series.sqlite'}"))
         app.freeze()
         await app.startup()
         assert gridgram.intensity.answers_first

