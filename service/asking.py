@@ -17,6 +17,7 @@ from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
 from providers.errors import KeyRefused, OverQuota, RateLimited
 from providers.spending import is_spent
 from service.asked import Answered, Asked, spans_of
+from service.auditing.noons import note_noons
 from service.claims import claimed
 from service.freshness import UNANSWERED_SECONDS, ask_again_seconds, end_of_told
 
@@ -151,6 +152,7 @@ class Asker:
             if claim.is_over:  # another has asked since, and what it brought is newer
                 return False
             is_shared = not kept or await errand.shelf.put(kept)
+            await note_noons(errand.shelf.store, provider.info.name, errand.zone, fetched.points)
         if not isinstance(error, OverQuota):  # that says nothing of the source: others may ask it
             await self._note(provider, errand, days, fetched, has_answered=error is None)
         return is_shared

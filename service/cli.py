@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridgram.errors import Fault, InvalidInput
+from service.auditing import commands as auditing_commands
 from service.backfill import commands as backfill_commands
 from service.command import (
     Exit,
@@ -162,6 +163,7 @@ def emissions(
             print_emissions(answer)
 
 
+app.command("audit")(auditing_commands.audit)
 app.command("footprint")(footprint_commands.footprint)
 
 

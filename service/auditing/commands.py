@@ -1,0 +1,37 @@
+"""`gridgram audit`: whether the sources of a zone still label their hours as they did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.command import Exit, Json, errors, fail, print_json, run
+
+if TYPE_CHECKING:
+    from service.auditing.usecase import AuditAnswer
+    from service.usecases import Gridgram
+
+
+def audit(zone: Annotated[str, typer.Argument(help="The key of a zone.")], is_json: Json = False) -> None:
+    """Tell when the solar days of each source centre, and whether its labels slipped; from what was fetched, without asking."""
+    with errors(is_json=is_json):
+        from service.auditing.usecase import audit as audit_zone  # noqa: PLC0415 - loaded once it is needed
+
+        async def work(gridgram: Gridgram) -> AuditAnswer:
+            return await audit_zone(gridgram, zone)
+
+        answer = run(work)
+        if is_json:
+            print_json(answer)
+        else:
+            for source in answer["sources"]:
+                before = f", {source['before_minutes']:+.0f} before" if "before_minutes" in source else ""
+                told = (
+                    f"{source['newest_minutes']:+.0f} minutes from solar noon{before}; {source['days']} days to {source['newest_day'][:10]}"
+                )
+                typer.echo(f"{source['provider']}: {told}")
+        if not answer["sources"]:
+            fail(f"no whole day with sun of {answer['zone']} was fetched yet; `gridgram fetch` fetches some", Exit.NO_DATA)
+        if findings := [f"{source['provider']}: {source['finding']}" for source in answer["sources"] if "finding" in source]:
+            fail("; ".join(findings), Exit.SOME_ROWS_FAILED)
