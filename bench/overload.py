@@ -18,7 +18,7 @@ if __package__ in {None, ""}:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.run import GRIDGRAM, JOB, SECONDS, free_port, loaded, running
-from bench.workers import paced
+from bench.workers import WARM_SECONDS, paced
 
 CONNECTIONS = 1_000
 HOURS_OF_A_MONTH = 720
@@ -48,13 +48,13 @@ def main(seconds: float) -> None:
                 for times in (0.5, 1.5, 4):
                     before = processor_seconds(process.pid)
                     figures = paced(port, body, times * peak["rps"], seconds, CONNECTIONS)
-                    used = (processor_seconds(process.pid) - before) * (seconds - 1) / seconds
-                    answered = figures["answered_rps"] * (seconds - 1)
+                    used = (processor_seconds(process.pid) - before) * (seconds - WARM_SECONDS) / seconds
+                    answered = figures["answered_rps"] * (seconds - WARM_SECONDS)
                     print(
                         f"{name}, {times} x {peak['rps']:,.0f}/s: answered {figures['answered_rps'] / peak['rps']:.2f} of the peak "
                         f"({answered / used / peak_per_second:.2f} per processor second), "
                         f"p50 and p99 {figures['answered_ms']} ms (at the peak {peak['p50_ms']:.1f}, {peak['p99_ms']:.1f}); "
-                        f"refused {figures['refused_rps']:,}/s in {figures['refused_ms']} ms; sent {figures['sent_rps']:,}/s, "
+                        f"refused {figures['refused_rps']:,}/s in {figures['refused_ms']} ms; not sent {figures['unsent_rps']:,}/s, "
                         f"others {figures['other']}"
                     )
 

@@ -22,11 +22,21 @@ if __package__ in {None, ""}:
 from bench.run import GRIDGRAM, HERE, JOB, free_port, loaded, running
 
 HALF_SECONDS, HALF_CONNECTIONS = 6.0, 64
+WARM_SECONDS = 2.0
 
 
 def paced(port: int, body: bytes, rate: float, seconds: float = HALF_SECONDS, connections: int = HALF_CONNECTIONS) -> dict[str, Any]:
-    """One round of open load from another process; its first second is not counted."""
-    command = [sys.executable, str(HERE / "pace.py"), str(port), "/v1/emissions", str(seconds), str(connections), str(rate), "1"]
+    """One round of open load from another process; its first two seconds are not counted."""
+    command = [
+        sys.executable,
+        str(HERE / "pace.py"),
+        str(port),
+        "/v1/emissions",
+        str(seconds),
+        str(connections),
+        str(rate),
+        str(WARM_SECONDS),
+    ]
     figures: dict[str, Any] = json.loads(subprocess.run(command, input=body, capture_output=True, check=True).stdout)
     return figures
 

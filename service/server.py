@@ -59,13 +59,12 @@ class _Requests:
         self._begun += 1
         try:
             if (connection.is_refused or connection.queue.is_long) and request.path not in SPARED_PATHS:
-                if connection.is_refused:
-                    connection.begun(request.content)
-                    return self._refusal()
-                await connection.queue.turn()
-                if connection.transport is None:  # the client has gone: nothing is worked out for it
-                    return web.Response(status=503)
-            connection.begun(request.content)
+                may_begin = not connection.is_refused and await connection.queue.turn()
+                connection.begun(request.content)
+                if not may_begin or connection.transport is None:  # the client has gone: nothing is worked out for it
+                    return self._refusal(request)
+            else:
+                connection.begun(request.content)
             response = await self._handler(request)
         except web.HTTPException as error:  # such as an Expect header that cannot be met
             response = problem_response(problem_of_http(error), HEADERS, BareResponse)
@@ -77,11 +76,12 @@ class _Requests:
             response.force_close()
         return response
 
-    def _refusal(self) -> web.Response:
+    def _refusal(self, request: BaseRequest) -> web.Response:
         self._load.requests_refused += 1
         headers = {**HEADERS, "Retry-After": str(RETRY_AFTER_SECONDS)}
         response = problem_response(problem_document("overloaded", REFUSED_DETAIL), headers, BareResponse)
-        response.force_close()  # its body need not be read
+        if not request.content.is_eof() or self._stopping:
+            response.force_close()  # its body need not be read
         return response
 
     async def finish(self, seconds: float) -> None:

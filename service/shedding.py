@@ -2,9 +2,9 @@
 
 A process that takes in more than it can answer lets everybody wait until nobody's answer is of use. So the requests that have arrived
 and not been begun are counted. A burst may queue up; once more than `most_waiting` have stood in the queue for `burst_seconds`, a
-request that would make it longer is refused with 503. (The rule of Facebook's "Fail at Scale", Maurer, ACM Queue 13(8), 2015, counted
-in requests and applied where one arrives.) A turn of the event loop begins only so many of a long queue, so that a refusal, which is
-written as soon as its request is read, never waits for all of the queue to be answered.
+request that would make it longer is refused with 503, and so is what is left of the burst. (The rule of Facebook's "Fail at Scale",
+Maurer, ACM Queue 13(8), 2015, counted in requests and applied where one arrives.) A turn of the event loop begins only so many of a long
+queue, so that a refusal, which is written as soon as its request is read, never waits for all of the queue to be answered.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ SPARED = (b"GET /healthz ", b"GET /readyz ", b"GET /metrics ")
 SPARED_PATHS = frozenset(line.split()[1].decode() for line in SPARED)
 CALM_SECONDS = 0.1
 """A queue that has not been too long for this time has ended."""
-TURN_REQUESTS = 16
-"""So many requests of a queue are begun in one turn of the event loop: some milliseconds."""
+LONG_QUEUE = 32
+"""A longer queue is not worked off in one go: others must be seen, and refused, meanwhile."""
+TURN_REQUESTS = 4
+"""So many requests of a long queue are begun in one turn of the event loop: some milliseconds at most."""
 REFUSED_DETAIL = f"more requests wait than can be answered in time; try again in {RETRY_AFTER_SECONDS} s"
 
 
@@ -42,7 +44,7 @@ class Queue:
         self.waiting = 0
         self._burst_seconds = burst_seconds
         self._over_since = self._over_at = float("-inf")
-        self._parked: deque[asyncio.Future[None]] = deque()
+        self._parked: deque[asyncio.Future[bool]] = deque()
 
     def is_full(self, now: float) -> bool:
         """Whether a request that arrives now is to be refused."""
@@ -51,29 +53,36 @@ class Queue:
         if now - self._over_at > CALM_SECONDS:
             self._over_since = now
         self._over_at = now
-        return now - self._over_since >= self._burst_seconds
+        if now - self._over_since < self._burst_seconds:
+            return False
+        while len(self._parked) > self.most_waiting:  # what is left of the burst would let all that come wait for as long again
+            self._tell(self._parked.pop(), may_begin=False)
+        return True
 
     @property
     def is_long(self) -> bool:
-        """Whether more wait than are begun in one turn of the loop."""
-        return self.waiting > TURN_REQUESTS
+        """Whether more wait than are begun in one go."""
+        return self.waiting > LONG_QUEUE
 
-    async def turn(self) -> None:
-        """Wait until it is the turn of this request in a long queue."""
+    async def turn(self) -> bool:
+        """Wait until it is the turn of this request in a long queue; False if it is to be refused, as the queue has stood for too long."""
         loop = asyncio.get_running_loop()
-        turn = loop.create_future()
+        turn: asyncio.Future[bool] = loop.create_future()
         if not self._parked:
             loop.call_soon(self._begin_some, loop)
         self._parked.append(turn)
-        await turn
+        return await turn
 
     def _begin_some(self, loop: asyncio.AbstractEventLoop) -> None:
         for _ in range(min(TURN_REQUESTS, len(self._parked))):
-            turn = self._parked.popleft()
-            if not turn.done():
-                turn.set_result(None)
+            self._tell(self._parked.popleft(), may_begin=True)
         if self._parked:
             loop.call_soon(self._begin_some, loop)
+
+    @staticmethod
+    def _tell(turn: asyncio.Future[bool], *, may_begin: bool) -> None:
+        if not turn.done():
+            turn.set_result(may_begin)
 
 
 def is_whole_request(received: bytes) -> bool:

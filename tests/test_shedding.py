@@ -112,6 +112,20 @@ async def test_of_a_long_queue_some_are_begun_in_each_turn_in_the_order_in_which
     assert max(counts) == TURN_REQUESTS
 
 
+async def test_what_is_left_of_a_burst_is_refused_once_the_queue_has_stood_for_too_long() -> None:
+    queue = Queue(most_waiting=4, burst_seconds=1.0)
+    queue.waiting = 100
+    turns = [asyncio.ensure_future(queue.turn()) for _ in range(100)]
+    for step in range(21):  # the loop has not run yet: none was begun
+        is_full = queue.is_full(step * CALM_SECONDS / 2)
+        if step == 10:
+            await asyncio.sleep(0)
+
+    assert is_full
+    assert sum(await asyncio.gather(*turns)) <= 4 + 2 * TURN_REQUESTS
+    assert not await turns[-1]
+
+
 async def test_a_loop_that_is_held_up_is_seen() -> None:
     load = Load()
     async with watched_loop(load):
