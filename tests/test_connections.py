@@ -32,6 +32,8 @@ LATE_SECONDS = 3.0
 """A cut may come so much later than its bound on a machine that does other things too."""
 LINE = b'{"location":"FR","energy":{"start":"2022-03-11T00:00:00Z","end":"2022-03-12T00:00:00Z","total_kwh":1}}\n'
 JOB = {"location": "FR", "energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1]}}
+ASKING = 50
+"""So many of the idle connections ask at the same time."""
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
@@ -232,28 +234,34 @@ def good_seconds(service: RunningService, count: int) -> list[float]:
 
 
 def test_a_thousand_idle_connections_take_little_memory_and_all_are_served(service: RunningService) -> None:
-    idle(service, 1_000, most_mib=20)
+    before = memory_mib(service)
+    fresh, used = idle(service, 1_000)
+
+    assert fresh - before <= 10
+    assert used - before <= 20
 
 
 @pytest.mark.soak
 def test_ten_thousand_idle_connections_take_less_than_200_mib_and_all_are_served(tmp_path: Path) -> None:
-    with running_service(tmp_path, {"GRIDGRAM_BURST_SECONDS": "60"}) as service:
-        resident = idle(service, 9_999, most_mib=120)
+    with running_service(tmp_path) as service:
+        fresh, used = idle(service, 9_999)
 
-    assert resident <= 200
+    assert fresh <= 200
+    assert used <= 240  # each keeps its last request until the next one
 
 
-def idle(service: RunningService, count: int, most_mib: float) -> float:
-    """Open so many connections, then send one request on each; what the service has resident then. [MiB]"""
-    assert get(service, "/healthz").status == 200
-    before = memory_mib(service)
+def idle(service: RunningService, count: int) -> tuple[float, float]:
+    """Open so many connections, then ask once on each; what the service has resident after the first and after the second. [MiB]"""
     with ExitStack() as stack:
         connections = [stack.enter_context(connect(service)) for _ in range(count)]
-        for connection in connections:
-            connection.sendall(request("GET", "/healthz", headers={"Connection": "keep-alive"}))
-        statuses = {hear_one(connection).status for connection in connections}
-        resident = memory_mib(service)
+        assert get(service, "/healthz").status == 200  # all before it were accepted
+        fresh = memory_mib(service)
+        statuses = set()
+        for first in range(0, count, ASKING):
+            for connection in connections[first : first + ASKING]:
+                connection.sendall(request("GET", "/healthz", headers={"Connection": "keep-alive"}))
+            statuses |= {hear_one(connection).status for connection in connections[first : first + ASKING]}
+        used = memory_mib(service)
 
     assert statuses == {200}
-    assert resident - before <= most_mib
-    return resident
+    return fresh, used
