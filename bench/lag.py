@@ -18,7 +18,7 @@ import uvloop
 from aiohttp import web
 
 from service.app import build_app, build_gridgram
-from service.server import Runner
+from service.server import Runner, set_the_house_aside
 from service.settings import Settings
 
 TICK_SECONDS = 0.002
@@ -69,6 +69,7 @@ async def main() -> None:
         settings = Settings(store=f"sqlite:///{folder}/series.sqlite", port=0, offline=True)
         runner = Runner(build_app(build_gridgram(settings)), settings)
         await runner.setup()
+        set_the_house_aside()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
         lags: list[float] = []

@@ -6,6 +6,7 @@ The end: readiness says no; after `drain_notice_seconds` no new connection is ta
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -146,11 +147,22 @@ def open_files() -> int:
     return soft
 
 
+def set_the_house_aside() -> None:
+    """Take all that lives until the end out of what the garbage collector looks at.
+
+    A full collection walks every object and holds the loop up meanwhile: 25 to 100 ms with the 82,000 of a service that just started, on a
+    busy machine, 1 to 18 without them.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 async def serve(app: web.Application, settings: Settings, worker: Worker | None = None) -> None:
     """Listen until told to stop, then finish what is under way. A worker listens where its parent says, and tells it when it is ready."""
     load = app[LOAD]
     runner = Runner(app, settings)
     await runner.setup()
+    set_the_house_aside()
     stop = _Stop(worker)
     try:
         async with watched_loop(load):

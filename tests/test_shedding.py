@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import http.client
 import json
 import threading
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.load import Load, watched_loop
+from service.server import set_the_house_aside
 from service.shedding import CALM_SECONDS, REFUSAL, TURN_REQUESTS, Queue, is_whole_request
-from tests.running import running_service
-from tests.wire import check_problem, connect, get, hear, request
+from tests.running import running_service, wait_until
+from tests.test_batch import HELD_UP_SECONDS, Pinging
+from tests.wire import check_problem, connect, get, hear, post, request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,6 +139,25 @@ async def test_a_loop_that_is_held_up_is_seen() -> None:
 
     assert load.take_worst_lag() >= 0.2
     assert load.take_worst_lag() == 0.0
+
+
+def test_what_lives_until_the_end_is_not_collected() -> None:
+    set_the_house_aside()
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+
+    assert frozen > 10_000
+
+
+def test_long_profiles_hold_nobody_up(service: RunningService) -> None:
+    points = {"energy": {"start": "2022-01-01T00:00:00Z", "step": "PT5M", "kwh": [0.1] * 100_000}, "intensity_g_per_kwh": 100}
+    post(service, points)
+    with Pinging(service) as pinging:
+        statuses = [post(service, points).status for _ in range(8)]
+        wait_until(lambda: pinging.count >= 20, 20)
+
+    assert statuses == [200] * 8
+    assert pinging.slow_seconds() <= HELD_UP_SECONDS
 
 
 def test_under_four_times_too_much_the_rest_is_refused_as_promised_and_health_is_told(tmp_path: Path) -> None:
