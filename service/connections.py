@@ -118,7 +118,7 @@ class Connection(RequestHandler):
     def _leave_queue(self) -> None:
         if self._is_queued:
             self._is_queued = False
-            self.queue.waiting -= 1
+            self.queue.leave()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Leave the queue too: what is lost before it is begun never begins."""

@@ -1,10 +1,11 @@
 """When to refuse requests, and how to do it for a part of what an answer costs.
 
 A process that takes in more than it can answer lets everybody wait until nobody's answer is of use. So the requests that have arrived
-and not been begun are counted. A burst may queue up; once more than `most_waiting` have stood in the queue for `burst_seconds`, a
-request that would make it longer is refused with 503, and so is what is left of the burst. (The rule of Facebook's "Fail at Scale",
-Maurer, ACM Queue 13(8), 2015, counted in requests and applied where one arrives.) A turn of the event loop begins only so many of a long
-queue, so that a refusal, which is written as soon as its request is read, never waits for all of the queue to be answered.
+and not been begun are counted. A burst may queue up; once more than `most_waiting` wait in a queue that has not been empty for
+`burst_seconds`, a request that would make it longer is refused with 503, and so is what is left of the burst. (The rule of Facebook's
+"Fail at Scale", Maurer, ACM Queue 13(8), 2015, counted in requests and applied where one arrives.) A turn of the event loop begins only
+so many of a long queue, so that a refusal, which is written as soon as its request is read, never waits for all of the queue to be
+answered.
 """
 
 from __future__ import annotations
@@ -25,8 +26,6 @@ RETRY_AFTER_SECONDS = 1
 SPARED = (b"GET /healthz ", b"GET /readyz ", b"GET /metrics ")
 """Never refused: whoever looks after the service must see it at its worst too."""
 SPARED_PATHS = frozenset(line.split()[1].decode() for line in SPARED)
-CALM_SECONDS = 0.1
-"""A queue that has not been too long for this time has ended."""
 LONG_QUEUE = 32
 """A longer queue is not worked off in one go: others must be seen, and refused, meanwhile."""
 TURN_REQUESTS = 4
@@ -37,27 +36,32 @@ REFUSED_DETAIL = f"more requests wait than can be answered in time; try again in
 class Queue:
     """The requests of this process that have arrived and not been begun. Times are those of `time.perf_counter`. [s]"""
 
-    __slots__ = ("_burst_seconds", "_over_at", "_over_since", "_parked", "most_waiting", "waiting")
+    __slots__ = ("_burst_seconds", "_over_since", "_parked", "most_waiting", "waiting")
 
     def __init__(self, most_waiting: int, burst_seconds: float) -> None:
         self.most_waiting = most_waiting
         self.waiting = 0
         self._burst_seconds = burst_seconds
-        self._over_since = self._over_at = float("-inf")
+        self._over_since: float | None = None
         self._parked: deque[asyncio.Future[bool]] = deque()
 
     def is_full(self, now: float) -> bool:
         """Whether a request that arrives now is to be refused."""
         if self.waiting < self.most_waiting:
             return False
-        if now - self._over_at > CALM_SECONDS:
+        if self._over_since is None:
             self._over_since = now
-        self._over_at = now
         if now - self._over_since < self._burst_seconds:
             return False
         while len(self._parked) > self.most_waiting:  # what is left of the burst would let all that come wait for as long again
             self._tell(self._parked.pop(), may_begin=False)
         return True
+
+    def leave(self) -> None:
+        """Take out a request that is begun, or never will be. A queue that was empty for a moment does not stand."""
+        self.waiting -= 1
+        if not self.waiting:
+            self._over_since = None
 
     @property
     def is_long(self) -> bool:
