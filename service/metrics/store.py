@@ -28,17 +28,17 @@ class MeasuredStore:
         attribute = getattr(self._store, name)
         if not inspect.iscoroutinefunction(attribute):
             return attribute
-        measured = self._measured(name, attribute)
+        measured = self._measured(name)
         setattr(self, name, measured)  # found without this function from now on
         return measured
 
-    def _measured(self, name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def _measured(self, name: str) -> Callable[..., Awaitable[Any]]:
         durations = self.durations.setdefault(name, Durations())
 
         async def measured(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as the method
             started = time.perf_counter()
             try:
-                return await method(*arguments, **named)
+                return await getattr(self._store, name)(*arguments, **named)
             except StoreError:
                 self.errors[name] += 1
                 raise
