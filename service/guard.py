@@ -173,7 +173,7 @@ class Guard:
     def _problem(self, request: web.Request, error: Exception, request_id: str) -> web.Response:
         """Any error as a problem document; nothing of our inside and no secret gets out with it."""
         headers = None
-        match error:
+        match error := _told(error):
             case Refused():
                 self.counts.refusals[error.code] += 1
                 document, headers = problem_of(error), error.headers
@@ -204,6 +204,16 @@ def _sent_bytes(response: web.StreamResponse | None) -> int | None:
         body = response.body
         return len(body) if isinstance(body, bytes) else 0
     return response.body_length if response is not None and response.prepared else None
+
+
+def _told(error: Exception) -> Exception:
+    """What to tell of an error: of several that ended work side by side the first, if all are the house's own."""
+    if not isinstance(error, ExceptionGroup) or error.split(GridgramError)[1] is not None:
+        return error
+    first: Exception = error
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 def _failure(request: web.Request, error: Exception) -> dict[str, Any]:

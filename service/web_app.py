@@ -57,7 +57,7 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
             if guard.access_log is not None:
                 stack.push_async_callback(guard.access_log.close)
             if share is not None:
-                metrics.others = share.others
+                metrics.share = share
                 await stack.enter_async_context(publishing(metrics, share))
             if settings.metrics_port is not None:
                 listening = metrics_port(metrics, settings.metrics_host, settings.metrics_port, is_shared=share is not None)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -30,7 +33,7 @@ from service.metrics.exposition import metrics_port, metrics_text, publishing
 from service.metrics.sharing import STALE_SECONDS, Share, merged
 from service.metrics.store import MeasuredStore
 from service.metrics.table import METRICS, Kind, metrics_page
-from tests.running import running_service
+from tests.running import gridgram, running_service, wait_until
 from tests.wire import check_problem, get, post
 
 if TYPE_CHECKING:
@@ -187,7 +190,32 @@ async def test_a_blocked_loop_shows_as_late() -> None:
     assert 0.1 <= load.worst_lag_seconds < 5
 
 
+def test_a_port_for_metrics_that_is_taken_ends_the_service_with_its_name(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ended = gridgram(["serve", "--port", "0"], tmp_path, settings={"GRIDGRAM_METRICS_PORT": str(taken.getsockname()[1])})
+
+    assert ended.returncode == 4
+    assert "GRIDGRAM_METRICS_PORT: cannot listen on 127.0.0.1:" in ended.stderr
+
+
 # --- several processes
+
+
+def test_any_worker_tells_the_sum_of_all_and_a_worker_that_ended_stays_counted(tmp_path: Path) -> None:
+    with running_service(tmp_path, {"GRIDGRAM_WORKERS": "2"}) as running:
+        for _ in range(40):
+            assert get(running, "/v1/zones/FR").status == 200
+
+        def counted() -> float:
+            return number(scrape(running), "gridgram_requests_total", operation="zone", status="200")
+
+        wait_until(lambda: all(counted() == 40 for _ in range(12)), 10)
+        (first, *_) = [int(pid) for pid in Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()]
+        os.kill(first, signal.SIGKILL)
+        for _ in range(40):
+            assert counted() >= 40
 
 
 def test_processes_of_one_service_tell_the_sum_the_most_or_the_least(tmp_path: Path) -> None:
@@ -248,7 +276,7 @@ async def test_two_processes_share_a_port_and_either_tells_of_both(tmp_path: Pat
     parts = [Metrics([lambda counts=counts: request_samples(counts, {})]) for counts in (one, other)]  # type: ignore[misc]  # a default binds early
     shares = [Share(tmp_path, name) for name in ("one", "other")]
     for metrics, share in zip(parts, shares, strict=True):
-        metrics.others = share.others
+        metrics.share = share
 
     async with (
         publishing(parts[0], shares[0]),

@@ -10,7 +10,7 @@ from service import PACKAGE_VERSION
 from service.metrics.counts import Durations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from prometheus_client.process_collector import ProcessCollector
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from service.intensity import Intensity
     from service.load import Load
     from service.metrics.counts import RequestCounts
+    from service.metrics.sharing import Share
     from service.metrics.store import MeasuredStore
     from service.quota import Allowance
 
@@ -31,8 +32,8 @@ class Metrics:
     """All numbers of this process: what each reader tells, in turn. Other parts of the house may add readers of their own."""
 
     readers: list[Callable[[], Samples]] = field(default_factory=list)
-    others: Callable[[], Iterable[Samples]] = tuple
-    """The numbers of the other processes of this service."""
+    share: Share | None = None
+    """Where the numbers of the other processes of this service are, if there are any."""
 
     def read(self) -> Samples:
         """This process' numbers."""
@@ -102,6 +103,7 @@ def fetch_samples(intensity: Intensity, fetcher: Fetcher) -> Samples:
         "gridgram_flights_early_total": fetcher.early,
         "gridgram_claims_lost_total": fetcher.asker.claims_lost,
         "gridgram_stale_served_total": intensity.stale_served,
+        "gridgram_store_refusals_total": intensity.store_refusals,
     }
     return {name: {(): float(count)} for name, count in counts.items()}
 

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from gridgram.errors import SettingsError
 from service.metrics.counts import BUCKETS_SECONDS, Durations
 from service.metrics.sharing import PUBLISH_SECONDS, merged
 from service.metrics.table import METRICS, Kind
@@ -27,8 +28,15 @@ if TYPE_CHECKING:
 
 async def metrics_response(metrics: Metrics) -> web.Response:
     """Answer with the numbers of all processes of this service. The own ones are read at once, the others' files in a thread."""
-    own = metrics.read()
-    body = await asyncio.to_thread(lambda: metrics_text(merged([own, *metrics.others()])))
+    own, share = metrics.read(), metrics.share
+
+    def write() -> bytes:
+        if share is None:
+            return metrics_text(own)
+        share.publish(own)  # first: what was told once must stay counted, should this process be killed now
+        return metrics_text(merged([own, *share.others()]))
+
+    body = await asyncio.to_thread(write)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"})
 
 
@@ -72,7 +80,7 @@ def _cumulative(durations: Durations) -> list[tuple[str, float]]:
 
 @asynccontextmanager
 async def metrics_port(metrics: Metrics, host: str, port: int, *, is_shared: bool) -> AsyncIterator[None]:
-    """Answer /metrics on a port of its own; where processes share the service they share this port too."""
+    """Answer /metrics on a port of its own; where processes share the service they share this port too. Raises SettingsError."""
 
     async def answer(_: web.Request) -> web.Response:
         return await metrics_response(metrics)
@@ -86,7 +94,10 @@ async def metrics_port(metrics: Metrics, host: str, port: int, *, is_shared: boo
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0, keepalive_timeout=75.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, reuse_port=is_shared or None).start()
+        try:
+            await web.TCPSite(runner, host, port, reuse_port=is_shared or None).start()
+        except OSError as error:
+            raise SettingsError(f"GRIDGRAM_METRICS_PORT: cannot listen on {host}:{port}: {error.strerror or error}") from error
         yield
     finally:
         await runner.cleanup()

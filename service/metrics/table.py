@@ -67,16 +67,24 @@ METRICS = {
         ),
         _counter("gridgram_key_requests_total", "Requests let in, by the name of their key.", "key"),
         _counter("gridgram_key_upstream_calls_total", "Calls to sources that the requests of a key caused.", "key"),
-        _gauge("gridgram_event_loop_lag_seconds", "How late the event loop was at most in the last ten seconds.", together=Together.MOST),
+        _gauge(
+            "gridgram_event_loop_lag_seconds",
+            "How late the event loop was at most in the last ten seconds.",
+            together=Together.MOST,
+        ),
         _gauge("gridgram_connections", "Connections that are open."),
         _counter("gridgram_connections_refused_total", "Connections that were closed at once, or after a 503, as too many were open."),
         _counter(
             "gridgram_connections_cut_total", "Connections that were closed as too slow, by what was slow: head, body or answer.", "part"
         ),
-        _counter("gridgram_requests_shed_total", "Requests that were answered with 503 as more waited than could be answered in time."),
+        _counter(
+            "gridgram_requests_shed_total",
+            "Requests refused with 503 as more waited than could be answered in time; gridgram_requests_total knows nothing of them.",
+        ),
         _gauge("gridgram_store_up", "1 while the store can be used, 0 while answers go on without it.", together=Together.LEAST),
         _histogram("gridgram_store_duration_seconds", "How long the store took, failures included, by its method.", "method"),
         _counter("gridgram_store_errors_total", "Failures of the store, by its method.", "method"),
+        _counter("gridgram_store_refusals_total", "What the store refused to keep while it was there: it is full, or may not be written."),
         _gauge("gridgram_memory_bytes", "Hours held in memory, ready to compute with."),
         _gauge("gridgram_memory_limit_bytes", "How much of them is held at most (GRIDGRAM_MEMORY_MIB)."),
         _gauge("gridgram_memory_months", "Months held in memory, one for each zone and signal."),
