@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,3 +104,19 @@ async def test_a_request_that_is_cut_by_its_quota_leaves_the_same_days_to_the_ne
 
     assert cut.status == 429
     assert answered.json["coverage"] == {"measured": 1.0}
+
+
+async def test_work_done_side_by_side_is_refused_as_one_request(tape: Tape, tmp_path: Path) -> None:
+    """A schedule reads its zones in tasks of their own; what ends them is told as it is, not as several errors at once."""
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    task = {
+        "locations": ["FR"],
+        "energy": {"duration": "PT2H", "total_kwh": 8},
+        "earliest": start.isoformat(),
+        "latest": (start + timedelta(hours=24)).isoformat(),
+    }
+    async with service_over(tape, tmp_path) as service:
+        answer = await asyncio.to_thread(post, service, task, {"X-API-Key": NONE}, path="/v1/schedule")
+
+    check_problem(answer, 429, "quota-exhausted")
+    assert tape.calls == 0
