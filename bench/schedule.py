@@ -9,17 +9,19 @@ import asyncio
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
 
-from gridgram.interval import HOURS_PER_DAY, MICROSECONDS_PER_HOUR
-from gridgram.quality import Signal
+from gridgram.interval import HOURS_PER_DAY, MICROSECONDS_PER_HOUR, format_time, hour_of
+from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
 from gridgram.schedule_job import Job, Pauses, Site, Window
 from gridgram.schedule_pauses import paused_plan
 from gridgram.schedule_starts import Hours, earliest_least, start_emissions
+from gridgram.series import IntensitySeries, Source
 from service.app import build_gridgram
 from service.scheduling.usecase import read_task, schedule
 from service.settings import Settings
@@ -107,12 +109,43 @@ def requests(rounds: int, folder: str) -> None:
     asyncio.run(main())
 
 
+def ahead(rounds: int, folder: str) -> None:
+    """As `requests`, for the next 7 days of zones whose last 60 days are held: forecasts made, then kept in memory."""
+    gridgram = build_gridgram(Settings(offline=True, store=f"sqlite:///{folder}/ahead.sqlite"))
+    zones = [zone.key for zone in gridgram.zones if gridgram.intensity.reference.offer(zone.key, Signal.LIFECYCLE)][:20]
+    hours, present = 60 * HOURS_PER_DAY, hour_of(gridgram.now())
+    source = Source("file", Signal.LIFECYCLE, Scope.PRODUCTION, "", "")
+    quality, places = np.full(hours, QUALITY_CODES[Quality.MEASURED], np.uint8), np.zeros(hours, np.uint8)
+    held = [
+        IntensitySeries(zone, Signal.LIFECYCLE, present - hours, *[g[-hours:]] * 3, quality, places, (source,))
+        for zone, g in zip(zones, year_of(len(zones)), strict=True)
+    ]
+    end = format_time(gridgram.now() + timedelta(days=7, hours=1))
+
+    async def main() -> None:
+        await gridgram.intensity.store.merge(held)
+        taken, made = [], None
+        for _ in range(rounds + 1):
+            began = time.perf_counter()
+            members = {"locations": zones, "energy": {"duration": "PT8H", "total_kwh": 80}, "latest": end}
+            made = await schedule(gridgram, read_task(gridgram, members))
+            orjson.dumps(made.answer)
+            taken.append(time.perf_counter() - began)
+        qualities = {entry["quality"] for entry in made.answer["provenance"]} if made else set()
+        first, then = 1_000 * taken[0], 1_000 * median(taken[1:])
+        print(f"schedule, 20 zones x next 7 days ({', '.join(sorted(qualities))}): first {first:.0f} ms, then {then:.1f} ms")
+        await gridgram.intensity.close()
+
+    asyncio.run(main())
+
+
 def main() -> None:
     """Print all figures."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     arithmetic(rounds)
     with tempfile.TemporaryDirectory() as folder:
         requests(rounds, folder)
+        ahead(rounds, folder)
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ async def test_without_an_earliest_start_the_next_full_step_after_now_is_it(hous
 # --- late and failing locations
 
 
-async def test_a_zone_that_is_late_is_answered_by_its_typical_hours_and_delays_no_other(house: Gridgram) -> None:
+async def test_a_zone_that_is_late_is_answered_by_what_is_held_of_it_and_delays_no_other(house: Gridgram) -> None:
     read = house.intensity.read
 
     async def slowly(zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
@@ -195,8 +195,10 @@ async def test_a_zone_that_is_late_is_answered_by_its_typical_hours_and_delays_n
 
     object.__setattr__(house, "intensity", _Reading(house.intensity, slowly))
     answer = await place(house)
+    as_of_then = await place(house, as_of="2024-03-12T00:00:00Z")
 
-    assert {entry["zone"]: entry["quality"] for entry in answer["provenance"]} == {"FR": "measured", "DE": "typical"}
+    assert {entry["zone"]: entry["quality"] for entry in answer["provenance"]} == {"FR": "measured", "DE": "measured"}
+    assert {entry["zone"]: entry["quality"] for entry in as_of_then["provenance"]} == {"FR": "measured", "DE": "typical"}
     assert [option["location"] for option in answer["per_location"]] == ["FR", "DE"]
 
 
@@ -227,7 +229,7 @@ async def test_a_store_that_fails_ends_no_schedule(house: Gridgram) -> None:
     async def failing(*_: object) -> IntensitySeries:
         raise StoreError("the store is gone")
 
-    object.__setattr__(house, "intensity", _Reading(house.intensity, failing))
+    object.__setattr__(house, "intensity", _Reading(house.intensity, failing, failing))
     answer = await place(house)
 
     assert {entry["quality"] for entry in answer["provenance"]} == {"typical"}
@@ -237,8 +239,8 @@ async def test_a_store_that_fails_ends_no_schedule(house: Gridgram) -> None:
 class _Reading:
     """The hours of a house, read in another way."""
 
-    def __init__(self, intensity: Any, read: Any) -> None:
-        self._intensity, self.read = intensity, read
+    def __init__(self, intensity: Any, read: Any, chunks: Any = None) -> None:
+        self._intensity, self.read, self.chunks = intensity, read, chunks or intensity.chunks
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._intensity, name)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
-from gridgram.interval import HOURS_PER_DAY, format_time, hour_of, months_between
+from gridgram.interval import HOURS_PER_DAY, format_time, hour_of
 from gridgram.quality import Signal
-from gridgram.series import joined
 from service.answers import place_members
 from service.scheduling.answers import mean_answer, zone_provenance
 from service.scheduling.requests import split_locations
-from service.scheduling.usecase import gather_hours, places_of
+from service.scheduling.usecase import gather_hours, held_hours, places_of
 
 if TYPE_CHECKING:
     from gridgram.locations import Place
@@ -33,11 +31,8 @@ async def rank(gridgram: Gridgram, query: RankQuery) -> RankAnswer:
     places = await places_of(gridgram, split_locations(query.locations))
     zones = {place.zone.key for place in places}
     ahead = await gather_hours(gridgram, zones, signal, range(present, present + 1 + HOURS_PER_DAY), as_of=None)
-    months = months_between(present - YEAR_HOURS, present)
-    chunks = {zone: await gridgram.intensity.chunks(zone, signal, months) for zone in zones}
-    behind = await asyncio.to_thread(
-        lambda: {zone: joined([chunk.series for chunk in held]).window(present - YEAR_HOURS, present) for zone, held in chunks.items()}
-    )
+    year = range(present - YEAR_HOURS, present)
+    behind = {zone: await held_hours(gridgram, zone, signal, year) for zone in zones}
     regions = [_region(place, ahead[place.zone.key], behind[place.zone.key]) for place in places]
     known = [region for region in regions if query.by in region]
     return {

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from gridgram.errors import StoreError, UpstreamError
-from gridgram.interval import format_time, from_microseconds, to_microseconds
+from gridgram.interval import format_time, from_microseconds, months_between, to_microseconds
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
 from gridgram.schedule import Prospect, best_options, run_at_once
 from gridgram.schedule_savings import savings
+from gridgram.series import joined
 from service.forecasting.usecase import hours_ahead
 from service.requests import read_request
 from service.scheduling.answers import option_answer, placement_answer, unavailable_answer, unknown_hours, zone_provenance
@@ -85,7 +87,10 @@ async def places_of(gridgram: Gridgram, locations: Iterable[str]) -> list[Place]
 async def gather_hours(
     gridgram: Gridgram, zones: Iterable[str], signal: Signal, span: range, *, as_of: datetime | None
 ) -> dict[str, IntensitySeries]:
-    """The hours of many zones, read at once under one deadline: a zone that is late, or fails, is answered by its typical hours."""
+    """The hours of many zones, read at once under one deadline; a zone that is late, or fails, is answered by what is held of it.
+
+    Where that is late too, or as of the past, by its typical hours.
+    """
     fetcher = gridgram.intensity.fetcher
     deadline = asyncio.get_running_loop().time() + (fetcher.seconds if fetcher else SECONDS) + GRACE_SECONDS
 
@@ -95,11 +100,21 @@ async def gather_hours(
                 return await hours_ahead(gridgram, zone, signal, span.start, span.stop, as_of)
         except (TimeoutError, UpstreamError, StoreError) as error:
             log.warning("schedule.late", zone=zone, detail=str(error) or "not in time")
-            return gridgram.intensity.reference.series(zone, signal, span.start, span.stop)
+        if as_of is None:
+            with suppress(TimeoutError, StoreError):
+                async with asyncio.timeout(GRACE_SECONDS):
+                    return await held_hours(gridgram, zone, signal, span)
+        return gridgram.intensity.reference.series(zone, signal, span.start, span.stop)
 
     async with asyncio.TaskGroup() as group:
         tasks = {zone: group.create_task(hours_of(zone)) for zone in zones}
     return {zone: task.result() for zone, task in tasks.items()}
+
+
+async def held_hours(gridgram: Gridgram, zone: str, signal: Signal, span: range) -> IntensitySeries:
+    """The hours as they are held, typical ones where none is; no source is asked."""
+    chunks = await gridgram.intensity.chunks(zone, signal, months_between(span.start, span.stop))
+    return joined([chunk.series for chunk in chunks]).window(span.start, span.stop)
 
 
 def _as_of(task: Task) -> datetime | None:
