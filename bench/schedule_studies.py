@@ -35,10 +35,10 @@ JOBS = 3_387
 """As many as the study has; its list of jobs is not at hand, so ours are drawn."""
 
 
-def prospect(folder: Path, file: str, zone: str, year: int) -> Prospect:
-    """The life-cycle hours of one zone and year, ready for the scheduler; hours that the file lacks are unknown."""
+def prospect(folder: Path, file: str, zone: str, year: int, kind: str = "lifecycle") -> Prospect:
+    """The hours of one zone and year, ready for the scheduler; hours that the file lacks are unknown."""
     first, end = (hour_of(datetime(turn, 1, 1, tzinfo=UTC)) for turn in (year, year + 1))
-    table = pq.read_table(folder / "hourly" / file, filters=[("zone", "=", zone), ("kind", "=", "lifecycle")])
+    table = pq.read_table(folder / "hourly" / file, filters=[("zone", "=", zone), ("kind", "=", kind)])
     hours = np.array(table["utc"]).astype("datetime64[h]").astype(np.int64) - first
     inside = (hours >= 0) & (hours < end - first)
     g = np.full(end - first, np.nan)
@@ -160,11 +160,21 @@ def studies(folder: Path) -> None:
         print(f"| {zone} | {ours:.1f} | {published} | {start:.2f} | {unbroken} | {pauses:.2f} | {paused} |")
 
 
+def signals(folder: Path) -> None:
+    """Print what pauses save of a 24 h job with 24 h of slack in 2022, by direct and by life-cycle intensity of the same hours."""
+    print("\n| zone, 2022 | direct | life cycle |\n|---|---|---|")
+    for zone in ("US-CAL-CISO", "ES", "BR", "NO"):
+        wholes = [prospect(folder, "em_umass_dl.parquet", zone, 2022, kind) for kind in ("direct", "lifecycle")]
+        saved = [savings(whole, oracle_tasks(whole, 24, 24))[1] for whole in wholes]
+        print(f"| {zone} | {saved[0]:.2f} | {saved[1]:.2f} |")
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     folder = Path(sys.argv[1])
     oracle_table(folder)
     studies(folder)
+    signals(folder)
 
 
 if __name__ == "__main__":
