@@ -99,6 +99,15 @@ def limits_table() -> str:
         ("`pue`", f"1 to {limits.MAX_PUE:g}"),
         ("`intensity_g_per_kwh`", f"0 to {limits.MAX_INTENSITY_G_PER_KWH:,.0f} g/kWh"),
         ("a location", f"{limits.MAX_LOCATION_CHARACTERS} characters"),
+        (
+            "locations of one schedule or ranking, options told",
+            f"{limits.MAX_SCHEDULE_LOCATIONS} and {limits.MAX_SCHEDULE_OPTIONS}; a list in a query {limits.MAX_LOCATION_LIST_CHARACTERS:,} characters",
+        ),
+        ("steps of a scheduled job", f"{limits.MAX_SCHEDULE_STEPS:,}"),
+        (
+            "pauses that a schedule weighs (steps of the window x steps run)",
+            f"{limits.MAX_PLAN_CELLS:,} a location, {limits.MAX_PLAN_CELLS_IN_ALL:,} in all",
+        ),
         ("faults told of one request", f"{limits.MAX_FAULTS}, the rest is counted as far as it was read"),
     ]
     return "\n".join(["| what | at most |", "|---|---|", *(f"| {what} | {most} |" for what, most in rows)])

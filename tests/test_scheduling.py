@@ -14,12 +14,15 @@ from gridgram.interval import hour_of, parse_time
 from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
 from gridgram.series import IntensitySeries, Source
 from providers.registry import load_providers
+from providers.spending import SPENDER
 from service.app import build_gridgram
+from service.refusals import QuotaExhausted
 from service.requests import read_request
 from service.scheduling.ranking import rank
 from service.scheduling.requests import RankQuery, split_locations
 from service.scheduling.usecase import read_task, schedule
 from service.settings import ProviderSettings, Settings
+from tests.test_keys import Clock, allowance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -223,6 +226,20 @@ async def test_a_source_that_never_answers_delays_no_schedule(tmp_path: Path) ->
     await gridgram.intensity.close()
     server.close()
     await server.wait_closed()
+
+
+async def test_a_key_without_calls_left_is_told_so_and_nothing_of_groups(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'series.sqlite'}"
+    providers = {name: ProviderSettings(enabled=name == "gb", url="http://127.0.0.1:1") for name in load_providers()}
+    gridgram = replace(build_gridgram(Settings(store=store, providers=providers)), now=lambda: NOW)
+    token = SPENDER.set(allowance(Clock(), upstream_calls_per_day=0))
+
+    try:
+        with pytest.raises(QuotaExhausted):
+            await place(gridgram, locations=["GB", "FR"], signal="direct")
+    finally:
+        SPENDER.reset(token)
+        await gridgram.intensity.close()
 
 
 async def test_a_store_that_fails_ends_no_schedule(house: Gridgram) -> None:

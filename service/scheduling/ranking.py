@@ -9,7 +9,7 @@ from gridgram.quality import Signal
 from service.answers import place_members
 from service.scheduling.answers import mean_answer, zone_provenance
 from service.scheduling.requests import split_locations
-from service.scheduling.usecase import gather_hours, held_hours, places_of
+from service.scheduling.usecase import gather_hours, places_of
 
 if TYPE_CHECKING:
     from gridgram.locations import Place
@@ -32,7 +32,7 @@ async def rank(gridgram: Gridgram, query: RankQuery) -> RankAnswer:
     zones = {place.zone.key for place in places}
     ahead = await gather_hours(gridgram, zones, signal, range(present, present + 1 + HOURS_PER_DAY), as_of=None)
     year = range(present - YEAR_HOURS, present)
-    behind = {zone: await held_hours(gridgram, zone, signal, year) for zone in zones}
+    behind = {zone: await gridgram.intensity.held_hours(zone, signal, year.start, year.stop) for zone in zones}
     regions = [_region(place, ahead[place.zone.key], behind[place.zone.key]) for place in places]
     known = [region for region in regions if query.by in region]
     return {

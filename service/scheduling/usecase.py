@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from gridgram.errors import StoreError, UpstreamError
-from gridgram.interval import format_time, from_microseconds, months_between, to_microseconds
+from gridgram.interval import format_time, from_microseconds, to_microseconds
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
 from gridgram.schedule import Prospect, best_options, run_at_once
 from gridgram.schedule_savings import savings
-from gridgram.series import joined
 from service.forecasting.usecase import hours_ahead
+from service.refusals import Refused
 from service.requests import read_request
 from service.scheduling.answers import option_answer, placement_answer, unavailable_answer, unknown_hours, zone_provenance
 from service.scheduling.requests import ScheduleRequest, read_work
@@ -89,32 +89,32 @@ async def gather_hours(
 ) -> dict[str, IntensitySeries]:
     """The hours of many zones, read at once under one deadline; a zone that is late, or fails, is answered by what is held of it.
 
-    Where that is late too, or as of the past, by its typical hours.
+    Where that is late too, or as of the past, by its typical hours. Raises Refused when a zone's sources may not be asked.
     """
     fetcher = gridgram.intensity.fetcher
     deadline = asyncio.get_running_loop().time() + (fetcher.seconds if fetcher else SECONDS) + GRACE_SECONDS
 
-    async def hours_of(zone: str) -> IntensitySeries:
+    async def hours_of(zone: str) -> IntensitySeries | Refused:
         try:
             async with asyncio.timeout_at(deadline):
                 return await hours_ahead(gridgram, zone, signal, span.start, span.stop, as_of)
+        except Refused as error:  # such as by a key's quota; the group would wrap it in one of its own
+            return error
         except (TimeoutError, UpstreamError, StoreError) as error:
             log.warning("schedule.late", zone=zone, detail=str(error) or "not in time")
         if as_of is None:
             with suppress(TimeoutError, StoreError):
                 async with asyncio.timeout(GRACE_SECONDS):
-                    return await held_hours(gridgram, zone, signal, span)
+                    return await gridgram.intensity.held_hours(zone, signal, span.start, span.stop)
         return gridgram.intensity.reference.series(zone, signal, span.start, span.stop)
 
     async with asyncio.TaskGroup() as group:
         tasks = {zone: group.create_task(hours_of(zone)) for zone in zones}
-    return {zone: task.result() for zone, task in tasks.items()}
-
-
-async def held_hours(gridgram: Gridgram, zone: str, signal: Signal, span: range) -> IntensitySeries:
-    """The hours as they are held, typical ones where none is; no source is asked."""
-    chunks = await gridgram.intensity.chunks(zone, signal, months_between(span.start, span.stop))
-    return joined([chunk.series for chunk in chunks]).window(span.start, span.stop)
+    gathered = {zone: task.result() for zone, task in tasks.items()}
+    for hours in gathered.values():
+        if isinstance(hours, Refused):
+            raise hours
+    return {zone: hours for zone, hours in gathered.items() if not isinstance(hours, Refused)}
 
 
 def _as_of(task: Task) -> datetime | None:
