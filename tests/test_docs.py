@@ -101,7 +101,10 @@ def limits_table() -> str:
         ("a location", f"{limits.MAX_LOCATION_CHARACTERS} characters"),
         (
             "locations of one schedule or ranking, options told",
-            f"{limits.MAX_SCHEDULE_LOCATIONS} and {limits.MAX_SCHEDULE_OPTIONS}; a list in a query {limits.MAX_LOCATION_LIST_CHARACTERS:,} characters",
+            (
+                f"{limits.MAX_SCHEDULE_LOCATIONS} and {limits.MAX_SCHEDULE_OPTIONS}; "
+                f"a list in a query {limits.MAX_LOCATION_LIST_CHARACTERS:,} characters"
+            ),
         ),
         ("steps of a scheduled job", f"{limits.MAX_SCHEDULE_STEPS:,}"),
         (

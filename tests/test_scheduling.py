@@ -256,8 +256,8 @@ async def test_a_store_that_fails_ends_no_schedule(house: Gridgram) -> None:
 class _Reading:
     """The hours of a house, read in another way."""
 
-    def __init__(self, intensity: Any, read: Any, chunks: Any = None) -> None:
-        self._intensity, self.read, self.chunks = intensity, read, chunks or intensity.chunks
+    def __init__(self, intensity: Any, read: Any, held_hours: Any = None) -> None:
+        self._intensity, self.read, self.held_hours = intensity, read, held_hours or intensity.held_hours
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._intensity, name)
