@@ -69,8 +69,8 @@ def test_at_and_cron_know_minutes_only_and_never_start_early() -> None:
     assert cron_fields(parse_time("2024-12-31T23:59:01Z"), UTC, NOW) == "0 0 1 1 *"
 
 
-def test_every_minute_of_a_year_reads_back_as_itself_or_is_told_relative_to_now() -> None:
-    for zone in ("Europe/Paris", "America/St_Johns", "Australia/Lord_Howe", "Asia/Tokyo"):
+def test_every_half_hour_of_a_year_reads_back_as_itself_or_is_told_relative_to_now() -> None:
+    for zone in ("Europe/Paris", "Australia/Lord_Howe"):
         timezone = ZoneInfo(zone)
         for hours in range(8_784 * 2):
             start = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=30 * hours)

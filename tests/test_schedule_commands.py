@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,7 +22,6 @@ from tests.running import COMMAND, environment, gridgram, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from typer.testing import Result
 
@@ -232,6 +232,32 @@ def test_a_wait_ends_on_sigterm_and_nothing_runs_after_it(home: Path) -> None:
 
     assert process.wait(10) == -signal.SIGTERM
     assert "Traceback" not in log.read_text()
+
+
+def test_ctrl_c_ends_a_wait_with_a_code_that_lets_nothing_run_after_it(home: Path) -> None:
+    hours_ahead_of_now(home, 5)
+    log = home / "wait.log"
+
+    with log.open("w") as stderr:
+        process = subprocess.Popen([*COMMAND, "wait", "FR", "--duration", "2h"], env=environment(home), stderr=stderr)
+    wait_until(lambda: "start at" in log.read_text() or process.poll() is not None, 20)
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(10) == 130
+    assert "Traceback" not in log.read_text()
+
+
+def test_the_commands_of_the_page_about_schedules_run() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "schedule.md").read_text()
+    block = re.search(r"```sh\n(.*?)```", page, re.DOTALL)
+    assert block
+    first, slurm, waiting = block[1].splitlines()
+    inner = re.search(r"\$\(gridgram (.*?)\)", slurm)
+    assert inner
+
+    assert run(*first.split()[1:]).exit_code == 0
+    assert re.fullmatch(r"--begin=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\n", run(*inner[1].split()).stdout)
+    assert run(*waiting.partition(" &&")[0].split()[1:], "--dry-run").exit_code == 0
 
 
 def test_the_clock_is_looked_at_again_and_again_so_that_a_machine_that_slept_is_not_late() -> None:

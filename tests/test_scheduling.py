@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 import pytest
 
 from gridgram.errors import InvalidInput, StoreError, UnknownLocation
@@ -18,19 +21,20 @@ from providers.spending import SPENDER
 from service.app import build_gridgram
 from service.refusals import QuotaExhausted
 from service.requests import read_request
+from service.scheduling.answers import ScheduleAnswer
 from service.scheduling.ranking import rank
-from service.scheduling.requests import RankQuery, split_locations
+from service.scheduling.requests import RankQuery, ScheduleRequest, split_locations
 from service.scheduling.usecase import read_task, schedule
 from service.settings import ProviderSettings, Settings
 from tests.test_keys import Clock, allowance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from service.usecases import Gridgram
     from tests.running import RunningService
 
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "schedule.md").read_text()
 NOW = parse_time("2024-03-20T12:00:00Z")
 FIRST = hour_of(parse_time("2024-03-11T00:00:00Z"))
 JOB = {
@@ -261,6 +265,25 @@ class _Reading:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._intensity, name)
+
+
+# --- the page
+
+
+async def test_the_request_of_the_page_is_answered(house: Gridgram) -> None:
+    request = re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    assert request
+
+    made = await schedule(house, read_task(house, orjson.loads(request[1])))
+
+    assert len(made.answer["options"]) == 3
+
+
+def test_every_field_of_a_request_and_of_an_answer_stands_on_the_page() -> None:
+    told = {*re.findall(r"`([a-z_0-9]+)`", PAGE)}
+
+    assert ScheduleRequest.model_fields.keys() - told == set()
+    assert ScheduleAnswer.__annotations__.keys() - told - {"signal", "earliest", "latest", "as_of", "provenance"} == set()
 
 
 # --- what is refused
