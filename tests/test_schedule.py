@@ -228,7 +228,7 @@ def test_a_job_without_steps_or_time_is_refused() -> None:
 
 # --- options and properties
 
-known = st.lists(st.floats(1, 1_000), min_size=24, max_size=60)
+known = st.lists(st.floats(1, 1_000), min_size=25, max_size=60)
 
 
 @given(known, st.integers(1, 12), st.integers(0, 12), st.sampled_from([60, 20]))
