@@ -31,7 +31,7 @@ RECENTLY_TOLD: Final = 0.6
 BLEND_SHARE: Final = 0.12
 """How much of the blend steadies the trained maps."""
 MARGIN: Final = 0.85
-"""Another method is used when its error over the last 28 days is below this share of the first one's: less is chance, and following it costs more than it gains."""
+"""Another method is used when its error over the last 28 days is below this share of the first one's: less is mostly chance."""
 LOW_LEVEL: Final = 0.095
 HIGH_LEVEL: Final = 0.905
 """The quantiles of past errors that are drawn as p10 and p90: errors to come are a little wider than rehearsed ones (docs/forecast.md)."""
@@ -54,8 +54,8 @@ class Model:
     """What was learnt from a history that ended at `end_hour`, for origins at that hour of the day.
 
     `below` and `above` are added to the level of each hour ahead for the band's ends; `coefficients` is empty where nothing was trained.
-    `lowest` and `highest` bound what it may say.
-    `mape_percent` is each method's error over the last 28 days, first four days ahead. `days` were learnt from.
+    `lowest` and `highest` bound what it may say. `mape_percent` is each method's error over the last 28 days, first four days ahead.
+    `days` were learnt from.
     """
 
     method: Method
@@ -189,7 +189,7 @@ def _mape_percent(said: Matrix, targets: Matrix, history: History) -> float:
 def _band(errors: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How far below and above the p10 and p90 lie at each hour ahead: conformal quantiles of past errors, as wide as the last weeks' were.
 
-    Half of the ratio (in logarithms) between the last 28 origins' errors and all is taken over: errors come in seasons, but few tell little.
+    Half of the ratio (in logarithms) of the last 28 origins' errors to all is taken over: errors come in seasons, but few tell little.
     """
     errors = errors[np.isfinite(errors[:, 0])]
     count = len(errors)

@@ -6,6 +6,7 @@ the typical shape, and the rest says how the grid comes back to it. Ridge regres
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -95,7 +96,7 @@ def fit(history: History, origins: NDArray[np.int64], center: float) -> tuple[Ma
     gram = np.zeros((rows.shape[1], rows.shape[1]))
     products = np.zeros((rows.shape[1], OUTPUTS))
     done = 0
-    for cut, next_cut in zip(cuts[:-1], cuts[1:], strict=True):
+    for cut, next_cut in pairwise(cuts.tolist()):
         known = int(np.searchsorted(origins, cut - OUTPUTS, side="right"))
         gram += rows[done:known].T @ rows[done:known]
         products += rows[done:known].T @ targets[done:known]

@@ -31,6 +31,7 @@ from service.command import (
     settings_of_command,
 )
 from service.footprint import commands as footprint_commands
+from service.forecasting import commands as forecasting
 from service.key_commands import keys
 from service.scheduling import commands as scheduling
 
@@ -349,6 +350,8 @@ app.command("when")(scheduling.when)
 app.command("wait")(scheduling.wait)
 app.command("rank")(scheduling.rank)
 app.command("backfill")(backfill_commands.backfill)
+app.command("forecast")(forecasting.forecast)
+app.command("backtest")(forecasting.backtest)
 
 
 @app.command()

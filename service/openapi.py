@@ -41,6 +41,7 @@ KEY_HEADERS = {
 CACHE_HEADERS = ("ETag", "Cache-Control")
 TAGS = {
     "emissions": "Energy and a place become emissions.",
+    "forecast": "What the next hours will be, and what such forecasts were worth.",
     "intensity": "Hourly intensity of a place.",
     "schedule": "Where and when a job emits least.",
     "places": "Zones, locations and where the numbers come from.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from service import answers, handlers
 from service.batch import emissions_batch
 from service.footprint.operations import OPERATIONS as FOOTPRINT_OPERATIONS
+from service.forecasting.operations import OPERATIONS as FORECASTING
 from service.formats import CSV_TYPE, JSON_TYPE, PARQUET_TYPE
 from service.operation import BODY_PROBLEMS, NDJSON_TYPE, Example, Operation
 from service.requests import EmissionsRequest, LatestQuery, LocationQuery, SeriesQuery
@@ -186,4 +187,5 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="service",
         is_open=True,
     ),
+    *FORECASTING,
 )

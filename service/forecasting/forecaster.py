@@ -20,11 +20,13 @@ from gridgram.forecast import is_recent, predict, train, untrained
 from gridgram.forecast_codec import decode_model, encode_model
 from gridgram.forecast_history import LONGEST_HOURS, history_of
 from gridgram.forecast_ridge import LOOK_BACK_HOURS
-from gridgram.interval import HOURS_PER_DAY, format_hour, hour_start, months_between
+from gridgram.interval import HOURS_PER_DAY, format_hour, hour_of, hour_start, months_between
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality
 from gridgram.series import IntensitySeries, Source, joined
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gridgram.forecast import Model, Outlook
     from gridgram.forecast_history import History
     from gridgram.quality import Signal
@@ -109,6 +111,18 @@ class Forecaster:
             await self.intensity.store.keep(model_name(zone, signal, model.end_hour), encode_model(model), MODEL_SECONDS)
         self._outlooks.pop((zone, signal), None)
         return bool(models)
+
+    async def train_if_old(self, zone: str, signal: Signal, now: datetime) -> None:
+        """Train where no model is kept that is a day old at most; the store being away only leaves the zone untrained."""
+        now_hour = hour_of(now)
+        kept = [await self._kept(zone, signal, now_hour - back) for back in range(HOURS_PER_DAY)]
+        if all(model is not None and 0 <= now_hour - model.end_hour <= 2 * REFIT_HOURS for model in kept):
+            return
+        await self.intensity.prepare(zone, signal, now_hour - ASKED_HOURS, now_hour)
+        try:
+            await self.train(zone, signal, now_hour)
+        except StoreError as error:
+            log.info("forecast.untrained", zone=zone, signal=signal.value, detail=str(error))
 
     async def _model(self, zone: str, signal: Signal, history: History, now_hour: int) -> Model:
         """The kept model of this hour of the day, or what needs none; training starts behind where it is missing or old."""
