@@ -82,11 +82,10 @@ def print_carboncast(folder: Path) -> None:
     first = int(np.datetime64("2021-01-01T00", "h").astype(np.int64))
     results = {zone.name: result for zone in zones if (result := tested(zone, first, end))}
     rows = {name: accuracy_row(result) for name, result in results.items()}
+    days = ["day 1", "day 2", "day 3", "day 4"]
+    print_table(["region", *days, "96 h", "yesterday d1 / 96 h", "last week", "year mean", "shape"], rows, "mean")
     print_table(
-        ["region", "day 1", "day 2", "day 3", "day 4", "96 h", "yesterday d1 / 96 h", "last week", "year mean", "shape"], rows, "mean"
-    )
-    print_table(
-        ["region", "day 1", "day 2", "day 3", "day 4", "RMSE 96 h", "bias 96 h"],
+        ["region", *days, "RMSE 96 h", "bias 96 h"],
         {name: band_row(result) for name, result in results.items()},
         "mean",
     )
@@ -126,7 +125,7 @@ def print_savings(results: dict[str, Backtest]) -> None:
         for name, found in saved.items()
         if found
     }
-    print_table(["region", "perfect knowledge", "ours", "same hour yesterday", "ours / perfect, %"], rows, "mean")
+    print_table(["region", "perfect knowledge", "ours", "same hour yesterday", "kept by ours"], rows, "mean")
     oracle, ours = (statistics.fmean(row[place] for row in rows.values()) for place in (0, 1))
     print(f"\nMean saving by ours / mean saving with perfect knowledge: {100 * ours / oracle:.1f} %")
 
@@ -154,9 +153,8 @@ def print_others(folder: Path) -> None:
     medians = [statistics.median(column) for column in zip(*all_rows.values(), strict=True)]
     cells = [cell for row in covered.values() for cell in row]
     inside = sum(75 <= cell <= 85 for cell in cells)
-    print(
-        f"\nMedian of {len(all_rows)}: day 1 {medians[0]:.2f}, 96 h {medians[1]:.2f}, yesterday {medians[2]:.2f}, last week {medians[3]:.2f}"
-    )
+    print(f"\nMedian of {len(all_rows)}: day 1 {medians[0]:.2f}, 96 h {medians[1]:.2f}")
+    print(f"Same hour yesterday over 96 h {medians[2]:.2f}, last week {medians[3]:.2f}")
     print(f"Worst against same hour yesterday: {worst[0]:+.2f} points, {worst[1]}")
     print(f"Band coverage by zone and day: {min(cells):.1f} to {max(cells):.1f} %, {inside} of {len(cells)} between 75 and 85 %")
 

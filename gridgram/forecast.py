@@ -30,7 +30,7 @@ RECENTLY_TOLD: Final = 0.6
 """The last 28 days must be told to this share for any forecast of ours."""
 BLEND_SHARE: Final = 0.12
 """How much of the blend steadies the trained maps."""
-MARGIN: Final = 0.85
+MARGIN: Final = 0.75
 """Another method is used when its error over the last 28 days is below this share of the first one's: less is mostly chance."""
 LOW_LEVEL: Final = 0.095
 HIGH_LEVEL: Final = 0.905

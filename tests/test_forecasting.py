@@ -7,14 +7,24 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+import orjson
 import pytest
+import structlog
+from typer.testing import CliRunner
 
-from gridgram.interval import hour_of, hour_start
+from cache.sqlite import SqliteStore
+from gridgram.errors import InvalidInput
+from gridgram.interval import format_hour, hour_of, hour_start
 from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
 from gridgram.series import IntensitySeries, Source, month_series
 from service.app import build_gridgram
+from service.cli import app
 from service.forecasting.forecaster import model_name
+from service.forecasting.issuing import forecast, keep_issue
+from service.forecasting.requests import ForecastQuery, SkillQuery
+from service.forecasting.skill import skill
 from service.forecasting.usecase import hours_ahead
+from service.requests import read_request
 from service.settings import load_settings
 
 if TYPE_CHECKING:
@@ -22,7 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from typer.testing import Result
 
+    from service.requests import Model
     from service.usecases import Gridgram
 
 NOW = datetime(2024, 3, 11, 12, 30, tzinfo=UTC)
@@ -162,3 +174,119 @@ async def test_a_source_s_own_forecast_comes_before_ours(gridgram: Gridgram) -> 
 
     assert series.g_per_kwh[:24].tolist() == [123.0] * 24
     assert [series.sources[place].provider for place in series.source] == ["gb"] * 24 + ["gridgram"] * 24
+
+
+async def test_an_answer_tells_when_it_was_issued_and_what_it_was_made_of(gridgram: Gridgram) -> None:
+    await hold(gridgram, 40 * 24)
+
+    answer, _ = await forecast(gridgram, asked(gridgram, ForecastQuery, hours=30))
+
+    assert answer["issued_at"] == "2024-03-11T12:30:00Z"
+    assert (answer["start"], len(answer["hours"])) == ("2024-03-11T12:00:00Z", 30)
+    assert {hour["provider"] for hour in answer["hours"]} == {"gridgram"}
+    assert [(source["provider"], source["quality"], source["licence"]) for source in answer["provenance"]] == [
+        ("gridgram", "forecast", "CC0")
+    ]
+    assert "2024-03-11T12:00:00Z" in answer["provenance"][0].get("detail", "")
+
+
+async def test_an_as_of_that_lies_ahead_is_refused(gridgram: Gridgram) -> None:
+    with pytest.raises(InvalidInput, match="/as_of: this lies after now"):
+        await forecast(gridgram, asked(gridgram, ForecastQuery, as_of="2024-03-12T00:00:00Z"))
+
+
+@pytest.mark.parametrize("hours", ["0", "337", "1.5", "-3", "", "nan", "9999999"])
+def test_hours_that_are_no_number_of_hours_are_refused(gridgram: Gridgram, hours: str) -> None:
+    with pytest.raises(InvalidInput, match="/hours"):
+        asked(gridgram, ForecastQuery, hours=hours)
+
+
+async def test_what_was_issued_is_held_to_account_beside_a_source_s_own_and_naive_ones(gridgram: Gridgram) -> None:
+    hours = grid(70 * 24)
+    for day in range(4):
+        cut = 60 * 24 + day * 24
+        own = measured("FR", ORIGIN + day * 24, np.full(6, 290.0), "gb")
+        own.quality[:] = FORECAST
+        gridgram.now = lambda day=day: hour_start(ORIGIN + day * 24)  # type: ignore[misc]  # bound now, called later
+        await keep(gridgram, measured("FR", ORIGIN - 60 * 24, hours[:cut]), own)
+        await keep_issue(gridgram, "FR", Signal.LIFECYCLE, ORIGIN + day * 24)
+        await keep_issue(gridgram, "FR", Signal.LIFECYCLE, ORIGIN + day * 24)  # once more in the same hour changes nothing
+    await keep(gridgram, measured("FR", ORIGIN - 60 * 24, hours))
+    gridgram.now = lambda: hour_start(ORIGIN + 10 * 24)
+
+    answer = await skill(gridgram, asked(gridgram, SkillQuery))
+
+    assert [span["start"] for span in answer["issued"]] == [f"2024-03-{day}T12:00:00Z" for day in (11, 12, 13, 14)]
+    assert [(span["ahead_from"], span["ahead_to"]) for span in answer["horizon"]][::4] == [("PT0H", "PT24H"), ("PT0H", "PT96H")]
+    methods = {method["method"]: method for method in answer["horizon"][0]["methods"]}
+    assert {name: method["hours"] for name, method in methods.items()} == {
+        "gridgram": 96,
+        "source's own": 24,
+        "same-hour-yesterday": 96,
+        "same-hour-last-week": 96,
+    }
+    assert 0 < methods["gridgram"]["mape_percent"] < 30
+    assert 0 <= methods["gridgram"].get("coverage_percent", -1) <= 100
+
+
+async def keep(gridgram: Gridgram, *told: IntensitySeries) -> None:
+    await gridgram.intensity.store.merge([month for series in told for month in month_series(series).values()])
+    gridgram.intensity.memory.clear()
+
+
+def asked(gridgram: Gridgram, model: type[Model], **members: object) -> Model:
+    return read_request(model, {"location": "FR", **members}, gridgram.now())
+
+
+async def test_the_command_line_trains_first_and_back_tests_what_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = 2 * YEAR
+    end_hour = hour_of(datetime.now(UTC))
+    monkeypatch.setenv("GRIDGRAM_STORE", f"sqlite:///{tmp_path}/hours.sqlite")
+    monkeypatch.setenv("GRIDGRAM_OFFLINE", "1")
+    store = SqliteStore(tmp_path / "hours.sqlite")
+    await store.merge(list(month_series(measured("DE", end_hour - hours, grid(hours))).values()))
+    await store.close()
+    span = ["--from", format_hour(end_hour - 30 * 24), "--to", format_hour(end_hour)]
+
+    ahead = await asyncio.to_thread(run, "forecast", "DE", "--hours", "4", "--json")
+    scored = await asyncio.to_thread(run, "backtest", "--zones", "DE,FR", *span, "--horizon", "72", "--json")
+    printed = await asyncio.to_thread(run, "backtest", "--zones", "DE", *span)
+    nothing = await asyncio.to_thread(run, "backtest", "--zones", "FR", *span)
+
+    assert "level trained" in orjson.loads(ahead.stdout)["provenance"][0]["detail"]
+    answer = orjson.loads(scored.stdout)
+    assert [zone["zone"] for zone in answer["zones"]] == ["DE"]
+    assert [zone["zone"] for zone in answer["skipped"]] == ["FR"]
+    assert [span["ahead_to"] for span in answer["zones"][0]["horizon"]] == ["PT24H", "PT48H", "PT72H", "PT72H"]
+    assert 0 < answer["zones"][0]["savings"]["kept_percent"] <= 100
+    assert "an 8 h job within 48 h saves" in printed.stdout.replace("\n", " ")
+    assert nothing.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--zones", ",", "--from", "2024-01-01T00:00:00Z", "--to", "2024-02-01T00:00:00Z"], "--zones"),
+        (["--zones", "FR", "--from", "2024-01-01", "--to", "2024-02-01T00:00:00Z"], "--from"),
+        (["--zones", "FR", "--from", "2024-01-01T00:00:00Z", "--to", "2023-02-01T00:00:00Z"], "--to"),
+        (["--zones", "FR", "--from", "2004-01-01T00:00:00Z", "--to", "2023-02-01T00:00:00Z"], "--to"),
+        (["--zones", "FR", "--from", "2024-01-01T00:00:00Z", "--to", "2024-02-01T00:00:00Z", "--horizon", "0"], "--horizon"),
+    ],
+)
+def test_a_back_test_that_cannot_be_is_refused_naming_the_flag(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDGRAM_STORE", f"sqlite:///{tmp_path}/hours.sqlite")
+    monkeypatch.setenv("GRIDGRAM_OFFLINE", "1")
+
+    outcome = run("backtest", *arguments)
+
+    assert outcome.exit_code == 2
+    assert told in outcome.stderr
+
+
+def run(*arguments: str) -> Result:
+    logging_was = structlog.get_config()
+    outcome = CliRunner().invoke(app, arguments)
+    structlog.configure(**logging_was)
+    return outcome

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NotRequired
 
 from typing_extensions import TypedDict  # pydantic makes schemas of this one only, on Python 3.11
 
-from service.answers import PlaceMembers, SeriesAnswer
+from service.answers import PlaceMembers, SeriesAnswer, SpanAnswer
 
 if TYPE_CHECKING:
     from gridgram.forecast_scores import Score
@@ -40,15 +40,14 @@ class HorizonSkillAnswer(TypedDict):
 class SkillAnswer(PlaceMembers):
     """What the forecasts issued in a span turned out to be worth: ours, the source's own, and naive ones, in the same hours.
 
-    `first_issued_at` and `last_issued_at` are those of the forecasts that are kept, absent where none is; `horizon` is empty while none
-    of their hours has been told.
+    `issued` names the spans of hours in each of which a forecast went out and is kept; `horizon` is empty while none of what they were
+    about has been told.
     """
 
     signal: str
     start: str
     end: str
-    first_issued_at: NotRequired[str]
-    last_issued_at: NotRequired[str]
+    issued: list[SpanAnswer]
     horizon: list[HorizonSkillAnswer]
 
 

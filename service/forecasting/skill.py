@@ -15,7 +15,7 @@ from gridgram.forecast_scores import coverage_percent, score
 from gridgram.interval import HOURS_PER_DAY, format_hour, hour_of, months_between
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
 from gridgram.series import joined
-from service.answers import place_members
+from service.answers import missing_spans, place_members
 from service.forecasting.answers import method_answer
 from service.forecasting.issuing import ISSUED_HOURS, issue_name, place_of
 
@@ -44,17 +44,15 @@ async def skill(gridgram: Gridgram, query: SkillQuery) -> SkillAnswer:
     first_hour = end_hour - SKILL_HOURS
     issues = await _issues(gridgram, place.zone.key, signal, range(first_hour, end_hour))
     told = await _told(gridgram, place.zone.key, signal, first_hour - WEEK_HOURS - HOURS_PER_DAY, end_hour)
-    answer: SkillAnswer = {
+    spans = missing_spans([issued.first_hour for issued in issues])
+    return {
         **place_members(place),
         "signal": signal.value,
         "start": format_hour(first_hour),
         "end": format_hour(end_hour),
-        "horizon": [],
+        "issued": [{"start": start, "end": end} for start, end in spans],
+        "horizon": await asyncio.to_thread(_horizon, issues, told, first_hour - WEEK_HOURS - HOURS_PER_DAY) if issues else [],
     }
-    if issues:
-        answer["first_issued_at"], answer["last_issued_at"] = (format_hour(issued.first_hour) for issued in (issues[0], issues[-1]))
-        answer["horizon"] = await asyncio.to_thread(_horizon, issues, told, first_hour - WEEK_HOURS - HOURS_PER_DAY)
-    return answer
 
 
 def horizon_answer(
