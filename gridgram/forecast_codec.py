@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gridgram.forecast import Method, Model
-from gridgram.forecast_ridge import OUTPUTS
+from gridgram.forecast_ridge import INPUTS, OUTPUTS
+from gridgram.interval import HOURS_PER_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +40,28 @@ class Issued:
     own: NDArray[np.float64]
 
 
-def encode_model(model: Model) -> bytes:
-    """Pack a model; coefficients as 32-bit numbers."""
-    table = {
+def encode_models(models: Sequence[Model]) -> bytes:
+    """Pack the models of one zone and signal, one an hour of the day; coefficients as 32-bit numbers."""
+    tables, columns, begin = {}, [], 0
+    for model in models:
+        tables[str(model.end_hour % HOURS_PER_DAY)] = {**_table(model), "begin": begin}
+        columns += [model.coefficients.ravel(), model.below, model.above]
+        begin += model.coefficients.size + 2 * OUTPUTS
+    return _packed(tables, columns)
+
+
+def decode_model(packed: bytes, hour_of_day: int) -> Model | None:
+    """Unpack the model for origins at this hour of the day; None where there is none, or none of this version and of finite numbers."""
+    try:
+        tables, numbers = _unpacked(packed)
+        table = tables.get(str(hour_of_day))
+        return _model(table, numbers) if table is not None else None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, struct.error):
+        return None
+
+
+def _table(model: Model) -> dict[str, Any]:
+    return {
         "method": model.method,
         "first_hour": model.first_hour,
         "end_hour": model.end_hour,
@@ -53,33 +73,27 @@ def encode_model(model: Model) -> bytes:
         "mape_percent": {name: mape for name, mape in model.mape_percent.items() if np.isfinite(mape)},
         "inputs": len(model.coefficients),
     }
-    return _packed(table, [model.coefficients.ravel(), model.below, model.above])
 
 
-def decode_model(packed: bytes) -> Model | None:
-    """Unpack a model; None for bytes that are none of this version, or that hold no finite numbers."""
-    try:
-        table, numbers = _unpacked(packed)
-        coefficients = numbers[: table["inputs"] * OUTPUTS].reshape(table["inputs"], OUTPUTS)
-        below, above = numbers[table["inputs"] * OUTPUTS :].reshape(2, OUTPUTS)
-        if not np.isfinite(numbers).all():
-            return None
-        return Model(
-            Method(table["method"]),
-            int(table["first_hour"]),
-            int(table["end_hour"]),
-            int(table["days"]),
-            float(table["center"]),
-            float(table["offset_g"]),
-            float(table["lowest"]),
-            float(table["highest"]),
-            coefficients,
-            below,
-            above,
-            {Method(name): float(mape) for name, mape in table["mape_percent"].items()},
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error):
+def _model(table: dict[str, Any], numbers: NDArray[np.float32]) -> Model | None:
+    begin, inputs = table["begin"], table["inputs"]
+    mine = numbers[begin : begin + (inputs + 2) * OUTPUTS].astype(np.float64).reshape(inputs + 2, OUTPUTS)
+    if not np.isfinite(mine).all() or inputs not in {0, INPUTS}:
         return None
+    return Model(
+        Method(table["method"]),
+        int(table["first_hour"]),
+        int(table["end_hour"]),
+        int(table["days"]),
+        float(table["center"]),
+        float(table["offset_g"]),
+        float(table["lowest"]),
+        float(table["highest"]),
+        mine[:inputs],
+        mine[inputs],
+        mine[inputs + 1],
+        {Method(name): float(mape) for name, mape in table["mape_percent"].items()},
+    )
 
 
 def encode_issued(issued: Issued) -> bytes:
@@ -92,7 +106,7 @@ def decode_issued(packed: bytes) -> Issued | None:
     """Unpack an issued forecast; None for bytes that are none of this version."""
     try:
         table, numbers = _unpacked(packed)
-        g_per_kwh, low, high, own = numbers.reshape(4, -1)
+        g_per_kwh, low, high, own = numbers.astype(np.float64).reshape(4, -1)
         return Issued(int(table["first_hour"]), int(table["origin"]), g_per_kwh, low, high, own)
     except (ValueError, KeyError, TypeError, struct.error):
         return None
@@ -103,10 +117,10 @@ def _packed(table: dict[str, Any], columns: Sequence[NDArray[np.float64]]) -> by
     return b"".join([_LENGTH.pack(VERSION, len(header)), header, np.concatenate(columns).astype("<f4").tobytes()])
 
 
-def _unpacked(packed: bytes) -> tuple[dict[str, Any], NDArray[np.float64]]:
+def _unpacked(packed: bytes) -> tuple[dict[str, Any], NDArray[np.float32]]:
     version, size = _LENGTH.unpack_from(packed)
     if version != VERSION:
         msg = f"version {version} is not {VERSION}"
         raise ValueError(msg)
     end = _LENGTH.size + size
-    return json.loads(packed[_LENGTH.size : end]), np.frombuffer(packed[end:], "<f4").astype(np.float64)
+    return json.loads(packed[_LENGTH.size : end]), np.frombuffer(packed[end:], "<f4")

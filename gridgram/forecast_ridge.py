@@ -29,6 +29,8 @@ SINGLE_HOURS: Final = 6
 SINGLE_WEIGHT: Final = 2.0
 BLOCK_HOURS: Final = 3
 BLOCKS: Final = 16
+INPUTS: Final = 1 + SINGLE_HOURS + BLOCKS + 2 + 7 + 4
+"""The constant, single hours, blocks, weeks, weekdays, seasons."""
 SEASON_WEIGHT: Final = 0.2
 DAYS_PER_YEAR: Final = 365.2425
 PENALTIES: Final = ((HOURS_PER_DAY, 0.5), (OUTPUTS, 3.0))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gridgram.backtest import LAST_WEEK, OURS, YESTERDAY, Backtest, backtest
 from gridgram.forecast import Method, predict, train
 from gridgram.forecast_candidates import blend, same_hour_last_week, same_hour_yesterday
-from gridgram.forecast_codec import Issued, decode_issued, decode_model, encode_issued, encode_model
+from gridgram.forecast_codec import Issued, decode_issued, decode_model, encode_issued, encode_models
 from gridgram.forecast_history import FROZEN_HOURS, history_of_values
 from gridgram.forecast_ridge import OUTPUTS
 from gridgram.forecast_scores import coverage_percent, savings, score
@@ -190,9 +190,10 @@ def test_a_model_comes_back_from_its_bytes(days: int) -> None:
     model = train(history)
     assert model
 
-    back = decode_model(encode_model(model))
+    back = decode_model(encode_models([model]), 0)
 
     assert back
+    assert decode_model(encode_models([model]), 1) is None
     assert back.method is model.method
     assert predict(back, history, 96).g_per_kwh == pytest.approx(predict(model, history, 96).g_per_kwh, rel=1e-5)
 
@@ -203,7 +204,7 @@ def packed_model() -> bytes:
     assert history
     model = train(history)
     assert model
-    return encode_model(model)
+    return encode_models([model])
 
 
 @settings(max_examples=200, deadline=None)
@@ -212,7 +213,7 @@ def test_damaged_bytes_are_no_model_and_no_error(place: int, byte: int, cut: int
     packed = bytearray(packed_model())
     packed[place] = byte
 
-    back = decode_model(bytes(packed[:cut]))
+    back = decode_model(bytes(packed[:cut]), 0)
 
     assert back is None or len(back.below) == OUTPUTS
 

@@ -105,7 +105,7 @@ async def test_a_year_of_hours_is_trained_on_behind_the_first_answer(gridgram: G
 
     assert "level blend" in first.sources[0].detail
     assert "level trained" in second.sources[0].detail
-    assert await gridgram.intensity.store.kept(model_name("FR", Signal.LIFECYCLE, ORIGIN))
+    assert await gridgram.intensity.store.kept(model_name("FR", Signal.LIFECYCLE))
 
 
 async def test_many_who_ask_at_once_cause_one_training(gridgram: Gridgram, monkeypatch: pytest.MonkeyPatch) -> None:

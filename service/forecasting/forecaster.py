@@ -17,7 +17,7 @@ import structlog
 
 from gridgram.errors import StoreError
 from gridgram.forecast import is_recent, predict, train, untrained
-from gridgram.forecast_codec import decode_model, encode_model
+from gridgram.forecast_codec import decode_model, encode_models
 from gridgram.forecast_history import LONGEST_HOURS, history_of
 from gridgram.forecast_ridge import LOOK_BACK_HOURS
 from gridgram.interval import HOURS_PER_DAY, format_hour, hour_of, hour_start, months_between
@@ -69,6 +69,7 @@ class Forecaster:
     intensity: Intensity
     _outlooks: OrderedDict[tuple[str, Signal], _Remembered] = field(default_factory=OrderedDict)
     _past: OrderedDict[tuple[str, Signal, int], _Remembered] = field(default_factory=OrderedDict)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _training: set[tuple[str, Signal]] = field(default_factory=set)
     _not_before: dict[tuple[str, Signal], float] = field(default_factory=dict)
 
@@ -82,8 +83,7 @@ class Forecaster:
         known = self._outlooks.get((zone, signal))
         if known is not None and known.now_hour == now_hour and _are_same(known.chunks, chunks):
             return known.series
-        held = _held(chunks, now_hour)
-        history = history_of(held)
+        held, history = await asyncio.to_thread(_read, chunks, now_hour)
         series = None
         if history is not None and now_hour - history.end_hour <= LATE_HOURS and is_recent(history):
             model = await self._model(zone, signal, history, now_hour)
@@ -99,24 +99,28 @@ class Forecaster:
         known = self._past.get((zone, signal, cut))
         if known is not None and _are_same(known.chunks, chunks):
             return known.series
-        series = await asyncio.to_thread(_series_as_of, _held(chunks, cut), cut)
+        series = await asyncio.to_thread(_series_as_of, chunks, cut)
         _remember(self._past, (zone, signal, cut), _Remembered(chunks, cut, series))
         return series
 
     async def train(self, zone: str, signal: Signal, now_hour: int) -> bool:
-        """Train the zone's models, one for each hour of the day, and keep them; False where too few hours are held. In a thread."""
-        chunks = await self._chunks(zone, signal, now_hour - LONGEST_HOURS, now_hour)
-        models = await asyncio.to_thread(_train_all, _held(chunks, now_hour))
-        for model in models:
-            await self.intensity.store.keep(model_name(zone, signal, model.end_hour), encode_model(model), MODEL_SECONDS)
+        """Train the zone's models, one for each hour of the day, in a thread, and keep them; False where too few hours are held.
+
+        Zones are trained one after the other, so that answers find a core. Raises StoreError when they cannot be kept.
+        """
+        async with self._turn:
+            chunks = await self._chunks(zone, signal, now_hour - LONGEST_HOURS, now_hour)
+            packed = await asyncio.to_thread(_train_all, chunks, now_hour)
+            if packed:
+                await self.intensity.store.keep(model_name(zone, signal), packed, MODEL_SECONDS)
         self._outlooks.pop((zone, signal), None)
-        return bool(models)
+        return bool(packed)
 
     async def train_if_old(self, zone: str, signal: Signal, now: datetime) -> None:
         """Train where no model is kept that is a day old at most; the store being away only leaves the zone untrained."""
         now_hour = hour_of(now)
-        kept = [await self._kept(zone, signal, now_hour - back) for back in range(HOURS_PER_DAY)]
-        if all(model is not None and 0 <= now_hour - model.end_hour <= 2 * REFIT_HOURS for model in kept):
+        kept = await self._kept(zone, signal, now_hour)
+        if kept is not None and 0 <= now_hour - kept.end_hour <= 2 * REFIT_HOURS:
             return
         await self.intensity.prepare(zone, signal, now_hour - ASKED_HOURS, now_hour)
         try:
@@ -136,10 +140,10 @@ class Forecaster:
 
     async def _kept(self, zone: str, signal: Signal, end_hour: int) -> Model | None:
         try:
-            packed = await self.intensity.store.kept(model_name(zone, signal, end_hour))
+            packed = await self.intensity.store.kept(model_name(zone, signal))
         except StoreError:
             return None
-        return decode_model(packed) if packed is not None else None
+        return decode_model(packed, end_hour % HOURS_PER_DAY) if packed is not None else None
 
     def _train_behind(self, zone: str, signal: Signal, now_hour: int) -> None:
         key = (zone, signal)
@@ -167,18 +171,16 @@ class Forecaster:
         return tuple(await self.intensity.chunks(zone, signal, months_between(first_hour, end_hour)))
 
 
-def model_name(zone: str, signal: Signal, end_hour: int) -> str:
-    """Where the model for origins at this hour of the day is kept."""
-    return f"models/{zone}/{signal}/{end_hour % HOURS_PER_DAY:02d}"
+def model_name(zone: str, signal: Signal) -> str:
+    """Where the models of a zone and signal are kept."""
+    return f"models/{zone}/{signal}"
 
 
-def without_later(held: IntensitySeries, end_hour: int) -> IntensitySeries:
-    """The hours of a series before an hour."""
-    return held.window(held.first_hour, min(max(end_hour, held.first_hour + 1), held.end_hour))
-
-
-def _held(chunks: tuple[MonthChunk, ...], end_hour: int) -> IntensitySeries:
-    return without_later(joined([chunk.series for chunk in chunks]), end_hour)
+def _read(chunks: tuple[MonthChunk, ...], end_hour: int) -> tuple[IntensitySeries, History | None]:
+    """What is held before an hour, and the history that it tells."""
+    held = joined([chunk.series for chunk in chunks])
+    held = held.window(held.first_hour, min(end_hour, held.end_hour))
+    return held, history_of(held)
 
 
 def _are_same(known: tuple[MonthChunk, ...], chunks: tuple[MonthChunk, ...]) -> bool:
@@ -192,20 +194,17 @@ def _remember(table: OrderedDict, key: tuple, remembered: _Remembered) -> None: 
         table.popitem(last=False)
 
 
-def _train_all(held: IntensitySeries) -> list[Model]:
-    """The models of all 24 hours of the day, or none where too few hours are held to train on."""
-    history = history_of(held)
-    models = []
-    for back in range(HOURS_PER_DAY if history is not None else 0):
-        model = train(history.until(history.end_hour - back))  # type: ignore[union-attr]  # the range is empty without one
-        if model is None or not model.days:
-            return []
-        models.append(model)
-    return models
+def _train_all(chunks: tuple[MonthChunk, ...], end_hour: int) -> bytes:
+    """The models of all 24 hours of the day, packed; nothing where too few hours are held to train on."""
+    _, history = _read(chunks, end_hour)
+    if history is None:
+        return b""
+    models = [model for back in range(HOURS_PER_DAY) if (model := train(history.until(history.end_hour - back))) is not None]
+    return encode_models(models) if len(models) == HOURS_PER_DAY and all(model.days for model in models) else b""
 
 
-def _series_as_of(held: IntensitySeries, cut: int) -> IntensitySeries | None:
-    history = history_of(held)
+def _series_as_of(chunks: tuple[MonthChunk, ...], cut: int) -> IntensitySeries | None:
+    held, history = _read(chunks, cut)
     if history is None or cut - history.end_hour > LATE_HOURS:
         return None
     model = train(history)
