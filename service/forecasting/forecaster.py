@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+from weakref import ReferenceType
 
 import numpy as np
 import structlog
@@ -55,9 +56,9 @@ _TOLD = QUALITY_CODES[Quality.ESTIMATED]
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """An outlook and the chunks that it was made from: while they are the same objects, so is the outlook."""
+    """An outlook and the chunks that it was made from, which it does not keep alive: while they are the same, so is the outlook."""
 
-    chunks: tuple[MonthChunk, ...]
+    chunks: tuple[ReferenceType[MonthChunk], ...]
     now_hour: int
     series: IntensitySeries | None
 
@@ -74,11 +75,7 @@ class Forecaster:
     _not_before: dict[tuple[str, Signal], float] = field(default_factory=dict)
 
     async def outlook(self, zone: str, signal: Signal, now_hour: int) -> IntensitySeries | None:
-        """Our forecast from the newest told hour before `now_hour` on, None where no recent hours are held.
-
-        The last two days are asked for, the last weeks behind the answer.
-        """
-        await self.intensity.prepare(zone, signal, now_hour - ASKED_HOURS, now_hour)
+        """Our forecast from the newest told hour before `now_hour` on; None where no recent hours are held: they are asked for behind."""
         chunks = await self._chunks(zone, signal, now_hour - PREDICTED_FROM_HOURS, now_hour)
         known = self._outlooks.get((zone, signal))
         if known is not None and known.now_hour == now_hour and _are_same(known.chunks, chunks):
@@ -90,7 +87,7 @@ class Forecaster:
             series = await asyncio.to_thread(_series, model, history, held, now_hour)
         else:
             self.intensity.behind(self.intensity.prepare(zone, signal, now_hour - PREDICTED_FROM_HOURS, now_hour))
-        _remember(self._outlooks, (zone, signal), _Remembered(chunks, now_hour, series))
+        _remember(self._outlooks, (zone, signal), _Remembered(_references(chunks), now_hour, series))
         return series
 
     async def outlook_as_of(self, zone: str, signal: Signal, cut: int) -> IntensitySeries | None:
@@ -100,19 +97,18 @@ class Forecaster:
         if known is not None and _are_same(known.chunks, chunks):
             return known.series
         series = await asyncio.to_thread(_series_as_of, chunks, cut)
-        _remember(self._past, (zone, signal, cut), _Remembered(chunks, cut, series))
+        _remember(self._past, (zone, signal, cut), _Remembered(_references(chunks), cut, series))
         return series
 
     async def train(self, zone: str, signal: Signal, now_hour: int) -> bool:
         """Train the zone's models, one for each hour of the day, in a thread, and keep them; False where too few hours are held.
 
-        Zones are trained one after the other, so that answers find a core. Raises StoreError when they cannot be kept.
+        Raises StoreError when they cannot be kept.
         """
-        async with self._turn:
-            chunks = await self._chunks(zone, signal, now_hour - LONGEST_HOURS, now_hour)
-            packed = await asyncio.to_thread(_train_all, chunks, now_hour)
-            if packed:
-                await self.intensity.store.keep(model_name(zone, signal), packed, MODEL_SECONDS)
+        chunks = await self._chunks(zone, signal, now_hour - LONGEST_HOURS, now_hour)
+        packed = await asyncio.to_thread(_train_all, chunks, now_hour)
+        if packed:
+            await self.intensity.store.keep(model_name(zone, signal), packed, MODEL_SECONDS)
         self._outlooks.pop((zone, signal), None)
         return bool(packed)
 
@@ -150,7 +146,15 @@ class Forecaster:
         if key in self._training or time.monotonic() < self._not_before.get(key, float("-inf")):
             return
         self._training.add(key)
-        self.intensity.behind(self._train_once(zone, signal, now_hour))
+        self.intensity.behind(self._train_in_turn(zone, signal, now_hour))
+
+    async def _train_in_turn(self, zone: str, signal: Signal, now_hour: int) -> None:
+        """Train one zone after the other, so that answers find a core."""
+        try:
+            async with self._turn:
+                await self._train_once(zone, signal, now_hour)
+        finally:
+            self._training.discard((zone, signal))
 
     async def _train_once(self, zone: str, signal: Signal, now_hour: int) -> None:
         """Train unless another process does; then, and where too few hours are held, leave it for a while."""
@@ -164,8 +168,6 @@ class Forecaster:
         except StoreError as error:
             self._not_before[zone, signal] = time.monotonic() + TRAINING_SECONDS
             log.info("forecast.untrained", zone=zone, signal=signal.value, detail=str(error))
-        finally:
-            self._training.discard((zone, signal))
 
     async def _chunks(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> tuple[MonthChunk, ...]:
         return tuple(await self.intensity.chunks(zone, signal, months_between(first_hour, end_hour)))
@@ -183,8 +185,12 @@ def _read(chunks: tuple[MonthChunk, ...], end_hour: int) -> tuple[IntensitySerie
     return held, history_of(held)
 
 
-def _are_same(known: tuple[MonthChunk, ...], chunks: tuple[MonthChunk, ...]) -> bool:
-    return len(known) == len(chunks) and all(one is other for one, other in zip(known, chunks, strict=True))
+def _references(chunks: tuple[MonthChunk, ...]) -> tuple[ReferenceType[MonthChunk], ...]:
+    return tuple(ReferenceType(chunk) for chunk in chunks)
+
+
+def _are_same(known: tuple[ReferenceType[MonthChunk], ...], chunks: tuple[MonthChunk, ...]) -> bool:
+    return len(known) == len(chunks) and all(one() is other for one, other in zip(known, chunks, strict=True))
 
 
 def _remember(table: OrderedDict, key: tuple, remembered: _Remembered) -> None:  # type: ignore[type-arg]  # two tables, each with keys of its own
