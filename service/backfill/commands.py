@@ -177,7 +177,7 @@ def _progress() -> Iterator[Any]:
                 tasks[doing] = bar.add_task(doing, total=of or None, facts="")
             task = next(task for task in bar.tasks if task.id == tasks[doing])
             rate = f", {task.speed:,.0f}/s" if task.speed else ""
-            unit = "months of zones" if doing == "fetching" else "rows"
+            unit = "hours of zones" if doing == "fetching" else "rows"
             facts = f"{done:,} {unit}{rate}" + (f", {quarantined:,} quarantined" if quarantined else "")
             bar.update(tasks[doing], completed=done, facts=facts, total=of or task.total)
 

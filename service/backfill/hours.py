@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from gridgram.interval import Month
     from gridgram.series import IntensitySeries
     from service.backfill.plan import Plan
     from service.intensity import Intensity
@@ -27,31 +28,37 @@ CONCURRENT_PLACES: Final = 4
 _NAMES: Final = "names.json"
 
 
-async def read_hours(intensity: Intensity, plan: Plan, progress: Callable[[int], None] = lambda _months: None) -> HourTables:
-    """Read what the plan needs, with explicit holes between; `progress` is told how many months of zones have been read."""
+async def read_hours(intensity: Intensity, plan: Plan, progress: Callable[[int], None] = lambda _hours: None) -> HourTables:
+    """Read what the plan needs, with explicit holes between; `progress` is told how many hours of zones have been read."""
     bound = asyncio.Semaphore(CONCURRENT_PLACES)
     done = 0
 
     async def read(zone: str, signal: Signal, spans: Sequence[tuple[int, int]]) -> IntensitySeries:
         nonlocal done
-        parts: list[IntensitySeries] = []
+        months: set[Month] = set()
         async with bound:
             for first_hour, end_hour in spans:
-                if parts:
-                    parts.append(missing_series(zone, signal, parts[-1].end_hour, first_hour - parts[-1].end_hour))
-                months = months_between(first_hour, end_hour)
-                for month in months:
+                for month in months_between(first_hour, end_hour):
                     await intensity.prepare(zone, signal, max(first_hour, month.first_hour), min(end_hour, month.next.first_hour))
-                    done += 1
-                    progress(done)
-                    await asyncio.sleep(0)
-                whole = joined([chunk.series for chunk in await intensity.chunks(zone, signal, months)])
-                parts.append(whole.window(first_hour, end_hour))
-        return joined(parts) if parts else missing_series(zone, signal, 0, 1)
+                    months.add(month)
+                done += end_hour - first_hour
+                progress(done)
+                await asyncio.sleep(0)
+            return whole_months([chunk.series for chunk in await intensity.chunks(zone, signal, sorted(months))], zone, signal)
 
     async with asyncio.TaskGroup() as group:
         readings = [group.create_task(read(*need)) for need in plan.needed()]
     return await asyncio.to_thread(hour_tables, [reading.result() for reading in readings])
+
+
+def whole_months(months: Sequence[IntensitySeries], zone: str, signal: Signal) -> IntensitySeries:
+    """Months in order as one series, the hours between them missing; one missing hour when there is none."""
+    parts: list[IntensitySeries] = []
+    for month in months:
+        if parts and parts[-1].end_hour < month.first_hour:
+            parts.append(missing_series(zone, signal, parts[-1].end_hour, month.first_hour - parts[-1].end_hour))
+        parts.append(month)
+    return joined(parts) if parts else missing_series(zone, signal, 0, 1)
 
 
 def save_tables(tables: HourTables, folder: Path) -> None:

@@ -84,6 +84,34 @@ class JobColumns:
     is_estimated: NDArray[np.bool_] | None = None
     profiles: Profiles | None = None
 
+    def parts(self, rows: int) -> Iterator[JobColumns]:
+        """The same jobs in batches of at most so many rows; torn lines go with the first."""
+        if len(self.line) <= rows:
+            yield self
+            return
+        for at in range(0, len(self.line), rows):
+            yield self._part(at, at + rows)
+
+    def _part(self, start: int, end: int) -> JobColumns:
+        cut = slice(start, end)
+        profiles = self.profiles and Profiles(self.profiles.steps[cut], self.profiles.step_us[cut], self.profiles.is_power)
+        return JobColumns(
+            self.line[cut],
+            self.location[cut],
+            self.start_us[cut],
+            self.end_us[cut],
+            self.energy_kwh[cut],
+            self.pue[cut],
+            self.own.slice(start, end - start),
+            {row - start: reason for row, reason in self.faults.items() if start <= row < end},
+            {row - start: reason for row, reason in self.skipped.items() if start <= row < end},
+            self.torn if start == 0 else (),
+            None if self.project is None else self.project[cut],
+            None if self.signal is None else self.signal[cut],
+            None if self.is_estimated is None else self.is_estimated[cut],
+            profiles,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:

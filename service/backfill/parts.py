@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,7 @@ class Workshop:
         batches = self.file.read_piece(self.pieces[piece]) if self.pieces else self.file.read()  # type: ignore[attr-defined] # as above
         held: list[JobColumns] = []
         rows = ordinal = 0
-        for jobs in batches:
+        for jobs in chain.from_iterable(whole.parts(self.spec.part_rows) for whole in batches):
             if rows >= self.spec.part_rows:
                 if ordinal >= skip:
                     yield Group(piece, ordinal, is_last=False, batches=held)

@@ -1,4 +1,4 @@
-"""Which hours a file of jobs needs, found before any is fetched: the file is looked through once, by zone, signal and month.
+"""Which hours a file of jobs needs, found before any is fetched: the file is looked through once, by zone, signal and day.
 
 Of a long Parquet file only the locations are read; its statistics bound the times of each row group.
 """
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from gridgram.interval import EARLIEST, HORIZON, MICROSECONDS_PER_HOUR, Month, to_microseconds
+from gridgram.interval import EARLIEST, HORIZON, HOURS_PER_DAY, MICROSECONDS_PER_HOUR, to_microseconds
 from service.backfill.checks import Checks, true_ends
-from service.backfill.totals import MONTH_OF_DAY, US_PER_DAY
+from service.backfill.totals import US_PER_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,21 +32,18 @@ _FIRST_US: Final = to_microseconds(EARLIEST)
 
 @dataclass(slots=True)
 class Span:
-    """The hours that jobs of one zone and signal need: those of `months` (since 1970-01) inside [first_us, end_us)."""
+    """The hours that jobs of one zone and signal need: those of `days` (since 1970-01-01) inside [first_us, end_us)."""
 
     first_us: int
     end_us: int
-    months: set[int] = field(default_factory=set)
+    days: set[int] = field(default_factory=set)
 
     def hours(self) -> list[tuple[int, int]]:
-        """Runs of consecutive months as hours [first, end), cut to the whole hours of the span."""
+        """Runs of consecutive days as hours [first, end), cut to the whole hours of the span."""
         first_hour, end_hour = self.first_us // MICROSECONDS_PER_HOUR, -(-self.end_us // MICROSECONDS_PER_HOUR)
         runs: list[tuple[int, int]] = []
-        for number in sorted(self.months):
-            month = Month(1970 + number // 12, number % 12 + 1)
-            first, end = max(first_hour, month.first_hour), min(end_hour, month.next.first_hour)
-            if first >= end:
-                continue
+        for day in sorted(self.days):
+            first, end = max(first_hour, day * HOURS_PER_DAY), min(end_hour, (day + 1) * HOURS_PER_DAY)
             if runs and runs[-1][1] == first:
                 runs[-1] = (runs[-1][0], end)
             else:
@@ -73,7 +70,7 @@ class Plan:
         """Note the hours of some jobs."""
         if not len(place):
             return
-        first, last = (np.take(MONTH_OF_DAY, moments // US_PER_DAY) for moments in (start, end - 1))
+        first, last = start // US_PER_DAY, (end - 1) // US_PER_DAY
         base, width = int(first.min()), int(last.max()) - int(first.min()) + 2
         size = len(self.places.zones) * width
         opened = np.bincount(place * width + (first - base), minlength=size)
@@ -86,10 +83,10 @@ class Plan:
         for number in np.flatnonzero(covered.any(axis=1)).tolist():
             self._widen(number, int(earliest[number]), int(latest[number]), (np.flatnonzero(covered[number]) + base).tolist())
 
-    def _widen(self, number: int, first_us: int, end_us: int, months: list[int]) -> None:
+    def _widen(self, number: int, first_us: int, end_us: int, days: list[int]) -> None:
         span = self.spans.setdefault(number, Span(first_us, end_us))
         span.first_us, span.end_us = min(span.first_us, first_us), max(span.end_us, end_us)
-        span.months.update(months)
+        span.days.update(days)
 
 
 def look_through(file: JobFile, places: Places, now: datetime, progress: Callable[[int], None] = lambda _rows: None) -> Plan:

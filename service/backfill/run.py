@@ -62,6 +62,8 @@ def _quiet(_doing: str, _done: int, _of: int, _quarantined: int) -> None:
 async def prepare(gridgram: Gridgram, spec: Spec, *, restart: bool = False, overwrite: bool = False, tell: Tell = _quiet) -> Ready:
     """Find and read the hours of a run, or find the folder of the same run that was cut off. Raises InvalidInput and OutputError."""
     spec = spec.with_format()
+    if not spec.output.parent.is_dir():
+        raise refused("--output", f"there is no folder {spec.output.parent}")
     folder = WorkFolder(spec.output)
     try:
         return await _prepared(gridgram, spec, folder, restart=restart, overwrite=overwrite, tell=tell)
@@ -87,9 +89,8 @@ async def _prepared(  # noqa: PLR0913 - as above
     _check_names(spec, overwrite=overwrite)
     folder.forget()
     plan = await asyncio.to_thread(planned, gridgram, spec, tell)
-    months = sum(len(hours) for _, _, hours in plan.needed())
-    tell("fetching", 0, months, plan.unusable)
-    tables = await read_hours(gridgram.intensity, plan, lambda done: tell("fetching", done, 0, plan.unusable))
+    hours = sum(end_hour - first_hour for _, _, spans in plan.needed() for first_hour, end_hour in spans)
+    tables = await read_hours(gridgram.intensity, plan, lambda done: tell("fetching", done, hours, plan.unusable))
     await asyncio.to_thread(save_tables, tables, folder.hours)
     folder.save_plan({"spec": asked, "places": plan.places.members(), "rows": plan.rows})
     return Ready(folder, spec, plan.rows)
@@ -209,5 +210,3 @@ def _check_names(spec: Spec, *, overwrite: bool) -> None:
             raise refused("--output", f"{path} is a folder; name a file")
         if path.exists() and not overwrite:
             raise refused("--output", f"{path} is there already; name another, or write over it with --overwrite")
-    if not spec.output.parent.is_dir():
-        raise refused("--output", f"there is no folder {spec.output.parent}")
