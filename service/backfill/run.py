@@ -91,8 +91,11 @@ async def _prepared(  # noqa: PLR0913 - as above
     plan = await asyncio.to_thread(planned, gridgram, spec, tell)
     hours = sum(end_hour - first_hour for _, _, spans in plan.needed() for first_hour, end_hour in spans)
     tables = await read_hours(gridgram.intensity, plan, lambda done: tell("fetching", done, hours, plan.unusable))
-    await asyncio.to_thread(save_tables, tables, folder.hours)
-    folder.save_plan({"spec": asked, "places": plan.places.members(), "rows": plan.rows})
+    try:
+        await asyncio.to_thread(save_tables, tables, folder.hours)
+        folder.save_plan({"spec": asked, "places": plan.places.members(), "rows": plan.rows})
+    except OSError as error:  # numpy tells of a full disk without a word of the system's
+        raise OutputError(f"the hours cannot be kept in {folder.path}: {error.strerror or error}") from error
     return Ready(folder, spec, plan.rows)
 
 
