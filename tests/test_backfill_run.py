@@ -21,6 +21,7 @@ import orjson
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from typer.testing import CliRunner
 
 from cache.sqlite import SqliteStore
 from gridgram.errors import InvalidInput
@@ -28,7 +29,8 @@ from gridgram.interval import months_between
 from gridgram.quality import Quality
 from gridgram.series import month_series
 from service.backfill import plan
-from service.backfill.folder import OutputError
+from service.backfill.folder import OutputError, WorkFolder
+from service.cli import app
 from tests.backfill import HEADER, backfilled, house, job_table, rows_of, written
 from tests.months import hours
 from tests.running import COMMAND, environment, gridgram, running_service, wait_until
@@ -275,8 +277,6 @@ def test_an_unfinished_run_is_not_mixed_with_another(tmp_path: Path) -> None:
 
 
 def test_two_runs_never_write_one_output_together(tmp_path: Path) -> None:
-    from service.backfill.folder import WorkFolder  # noqa: PLC0415 - only here
-
     folder = WorkFolder(tmp_path / "out.csv")
 
     with pytest.raises(OutputError, match="another run writes out"):
@@ -303,10 +303,6 @@ def test_two_runs_never_write_one_output_together(tmp_path: Path) -> None:
 def test_a_wrong_flag_says_what_and_how_to_mend_it(tmp_path: Path, flags: list[str], words: str) -> None:
     written(tmp_path / "jobs.csv", HEADER + JOB)
     written(tmp_path / "there.csv", "mine")
-    from typer.testing import CliRunner  # noqa: PLC0415 - only here
-
-    from service.cli import app  # noqa: PLC0415
-
     place = Path.cwd()
     os.chdir(tmp_path)
     try:

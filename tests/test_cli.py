@@ -58,6 +58,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "bloom.json").write_bytes((ROOT / "examples" / "bloom.json").read_bytes())
     (tmp_path / "hours.csv").write_text(HOURS)
     (tmp_path / "other.csv").write_text("zone,utc,g\nDE,2024-03-11 05:00,321.5\n")
+    (tmp_path / "jobs.csv").write_text("location,start,end,energy_kwh\nFR,2024-03-11T00:10:00Z,2024-03-11T05:00:00Z,12.5\n")
     logging_was = structlog.get_config()
     yield tmp_path
     structlog.configure(**logging_was)
