@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gridgram.errors import GridgramError
+from service.backfill.ahead import read_ahead
 from service.backfill.append import Appender
 from service.backfill.folder import OutputError, WorkFolder, check_same, sync_file, sync_folder
 from service.backfill.hours import read_hours, save_tables
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from service.backfill.parts import Part
+    from service.backfill.parts import Group, Part
     from service.backfill.spec import Spec
     from service.backfill.summary import BackfillSummary
     from service.backfill.totals import Totals
@@ -147,15 +148,21 @@ def _work(workshop: Workshop, appender: Appender, pool: Executor | None, folder:
     if appender.entries:
         last = appender.entries[-1]
         piece, skip = (last.piece + 1, 0) if last.is_last else (last.piece, last.ordinal + 1)
-    for number in range(piece, max(1, len(workshop.pieces))):
-        if pool is not None and workshop.pieces:
+    if pool is not None and workshop.pieces:
+        for number in range(piece, len(workshop.pieces)):
             yield pool.submit(convert_piece, number, skip, str(folder)).result
+            skip = 0
+        return
+    for group in read_ahead(_groups(workshop, piece, skip)):
+        if pool is not None:
+            yield pool.submit(convert_group, group, str(folder)).result
         else:
-            for group in workshop.groups(number, skip):
-                if pool is not None:
-                    yield pool.submit(convert_group, group, str(folder)).result
-                else:
-                    yield partial(_encoded, workshop, group, workshop.converted(group))
+            yield partial(_encoded, workshop, group, workshop.converted(group))
+
+
+def _groups(workshop: Workshop, piece: int, skip: int) -> Iterator[Group]:
+    for number in range(piece, max(1, len(workshop.pieces))):
+        yield from workshop.groups(number, skip)
         skip = 0
 
 
