@@ -39,7 +39,7 @@ def backfill(
     quarantine: Annotated[Path | None, typer.Option(help="Where rows without numbers are told; default OUT.quarantine.ndjson.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw energy and emissions by month and zone into this PNG.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=MAX_WORKERS, help="Processes that convert.")] = 1,
-    part_rows: Annotated[int | None, typer.Option(min=1, help="Rows converted at a time; default 524,288.")] = None,
+    part_rows: Annotated[int | None, typer.Option(min=1, help="Rows converted at a time; default 262,144.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell which hours would be fetched.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Throw away what an unfinished run has done.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an output that is there.")] = False,

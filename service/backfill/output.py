@@ -56,6 +56,7 @@ class Encoder:
         self._own = frozenset(own)
         self._plain = frozenset(plain)
         self._ours = [name for name in schema.names if name not in self._own]
+        self._parquet_settings: dict[str, Any] = {}
 
     def head(self) -> bytes:
         """What stands before the first part."""
@@ -91,18 +92,24 @@ class Encoder:
         from pyarrow import parquet  # noqa: PLC0415 - heavy
 
         sink = pa.BufferOutputStream()
-        with parquet.ParquetWriter(sink, table.schema, store_schema=False, **self._settings(table.schema)) as writer:
+        with parquet.ParquetWriter(sink, table.schema, store_schema=False, **self._settings()) as writer:
             writer.write_table(table, max(1, table.num_rows))
             # The types as the file had them, not the dictionaries in which texts are handed on.
             writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(self._schema.serialize().to_pybytes()).decode()})
         return memoryview(sink.getvalue())
 
-    def _settings(self, schema: Schema) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
+        """How each column of Parquet is written."""
+        if not self._parquet_settings:
+            self._parquet_settings = self._found_settings()
+        return self._parquet_settings
+
+    def _found_settings(self) -> dict[str, Any]:
         import pyarrow as pa  # noqa: PLC0415 - heavy
         from pyarrow import parquet  # noqa: PLC0415 - heavy
 
         sink = pa.BufferOutputStream()
-        parquet.write_table(schema.empty_table(), sink, store_schema=False)
+        parquet.write_table(self._schema.empty_table(), sink, store_schema=False)
         leaves = parquet.read_metadata(pa.BufferReader(sink.getvalue())).schema
         columns = [(column.path, column.path.split(".")[0], column.physical_type) for column in leaves]
         own = [path for path, name, _ in columns if name in self._own]

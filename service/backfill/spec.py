@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from service.backfill.jobs import JobFile
     from service.backfill.output import OutputFormat
 
-PART_ROWS = 524_288
+PART_ROWS = 262_144
 """Rows of one part, which is also a row group of Parquet output: what is converted at a time and done again when a run is cut off."""
 
 
