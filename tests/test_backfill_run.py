@@ -28,7 +28,7 @@ from gridgram.errors import InvalidInput
 from gridgram.interval import months_between
 from gridgram.quality import Quality
 from gridgram.series import month_series
-from service.backfill import plan
+from service.backfill import plan, run
 from service.backfill.folder import OutputError, WorkFolder
 from service.cli import app
 from tests.backfill import HEADER, backfilled, house, job_table, rows_of, written
@@ -274,6 +274,38 @@ def test_an_unfinished_run_is_not_mixed_with_another(tmp_path: Path) -> None:
     assert anew.returncode == 1, anew.stderr
     backfilled(jobs, tmp_path / "whole.parquet", part_rows=100, pue=1.5)
     assert output.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("broken", ["sync_folder", "remove"])
+def test_a_run_that_ends_while_the_names_are_given_is_finished_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    jobs = jobs_with_faults(tmp_path / "jobs.parquet", 1_000)
+    whole = backfilled(jobs, tmp_path / "whole.csv")
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((run, "sync_folder") if broken == "sync_folder" else (WorkFolder, "remove")), end)
+        with pytest.raises(KeyboardInterrupt):
+            backfilled(jobs, tmp_path / "out.csv")
+    told = backfilled(jobs, tmp_path / "out.csv", gridgram=house(tmp_path))
+
+    assert told == whole | {"output": "out.csv"}
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert (tmp_path / "out.csv.quarantine.ndjson").read_bytes() == (tmp_path / "whole.csv.quarantine.ndjson").read_bytes()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_file_whose_statistics_are_wrong_is_refused_not_read_beside_its_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = jobs_with_faults(tmp_path / "jobs.parquet", 1_000)
+    noon = 1_660_000_000_000_000
+    monkeypatch.setattr(plan, "EXACT_ROWS", 0)
+    monkeypatch.setattr(plan, "_bounds", lambda *_: (noon, noon + 1))
+
+    with pytest.raises(InvalidInput, match="statistics are wrong"):
+        backfilled(jobs, tmp_path / "out.csv")
 
 
 def test_two_runs_never_write_one_output_together(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from gridgram.quality import QUALITIES, QUALITY_CODES, Quality
 from service.backfill.checks import Checks, true_ends
 from service.backfill.jobs import BATCH_ROWS
 from service.backfill.totals import Totals
+from service.importing.faults import refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,11 @@ class Converter:
             reasons[row] = why_not(row)
         good &= place >= 0
         rows = None if good.all() else np.flatnonzero(good)
-        emitted, kwh = self._emitted(jobs, place, ends, rows)
+        try:
+            emitted, kwh = self._emitted(jobs, place, ends, rows)
+        except ValueError as error:
+            reason = "is not what it was when it was looked through: it has changed, or its statistics are wrong"
+            raise refused("file", f"{reason} ({error})") from error
         if emitted.is_short.any():
             short = np.flatnonzero(emitted.is_short)
             for row in (short if rows is None else rows[short]).tolist():

@@ -75,6 +75,7 @@ class WorkFolder:
         self.quarantine = self.path / "quarantine"
         self._plan = self.path / "plan.json"
         self._journal = self.path / "journal.ndjson"
+        self._told = self.path / "told.json"
         try:
             self.path.mkdir(exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -98,11 +99,15 @@ class WorkFolder:
 
     def save_plan(self, members: dict[str, Any]) -> None:
         """Keep the plan; with this the folder is one that a run can go on from."""
-        draft = self.path / "plan.draft"
-        draft.write_bytes(orjson.dumps(members))
-        sync_file(draft)
-        draft.rename(self._plan)
-        sync_folder(self.path)
+        _replace(self._plan, orjson.dumps(members))
+
+    def save_told(self, told: dict[str, Any]) -> None:
+        """Keep the summary; once the data is gone to its place after this, the run is finished."""
+        _replace(self._told, orjson.dumps(told))
+
+    def told_before(self) -> dict[str, Any] | None:
+        """The summary of a run that was finished but for this folder; None when there is still something to do."""
+        return orjson.loads(self._told.read_bytes()) if self._told.exists() and not self.data.exists() else None
 
     def entries(self) -> list[Entry]:
         """The parts that are done."""
@@ -118,10 +123,7 @@ class WorkFolder:
                 break
         kept = b"".join(entry.line() for entry in entries)
         if kept != text:
-            draft = self.path / "journal.draft"
-            draft.write_bytes(kept)
-            sync_file(draft)
-            draft.rename(self._journal)
+            _replace(self._journal, kept)
         return entries
 
     def open_journal(self) -> int:
@@ -151,6 +153,15 @@ def check_same(saved: dict[str, Any], asked: dict[str, Any], folder: Path) -> da
                 "ask for the same to go on, or throw it away with --restart",
             )
     return datetime.fromisoformat(before["now"])
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that it is there either whole or not at all."""
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(content)
+    sync_file(draft)
+    draft.rename(path)
+    sync_folder(path.parent)
 
 
 def sync_file(path: Path) -> None:

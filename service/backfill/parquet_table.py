@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _BUFFER_BYTES: Final = 1 << 20
 _WIDTHS: Final = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}
 """Bytes of a number of each physical type."""
+_TEXTS: Final = frozenset({"string", "large_string"})
 PIECE_ROWS: Final = 1_000_000
 """Small row groups are read together until they are about so many rows."""
 
@@ -51,7 +52,7 @@ class ParquetTable:
             raise refused("file", f"{path.name} is not a sound Parquet file: {error}") from error
         # Words stay a dictionary: a long one that a million rows point at is held once.
         plain = self.plain_columns()
-        self._words = [field.name for field in self.schema if str(field.type) in {"string", "large_string"} and field.name not in plain]
+        self._words = [field.name for field in self.schema if str(field.type) in _TEXTS and field.name not in plain]
 
     def plain_columns(self) -> list[str]:
         """The flat columns that a dictionary does not shorten, by what it did for the first row group."""
@@ -106,9 +107,11 @@ class ParquetTable:
 
     def _check(self, batch: Any) -> None:  # noqa: ANN401 - pyarrow ships no types
         """Raise ValueError where text is not UTF-8: reading alone does not look."""
-        for name in self._words:
-            if name in batch.schema.names:
-                batch.column(name).dictionary.validate(full=True)
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if name in self._words:
+                column.dictionary.validate(full=True)
+            elif str(column.type) in _TEXTS:
+                column.validate(full=True)
 
 
 def is_parquet(start: bytes) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from gridgram.errors import GridgramError
 from service.backfill.ahead import read_ahead
@@ -118,6 +119,10 @@ def convert(ready: Ready, *, workers: int = 1, tell: Tell = _quiet, is_stopped: 
 
     Raises OutputError when the output cannot be written, InvalidInput when the file is damaged, Stopped when it was asked to stop.
     """
+    if (before := ready.folder.told_before()) is not None:
+        ready.folder.remove()
+        ready.folder.close()
+        return cast("BackfillSummary", before)
     try:
         workshop = Workshop.opened(ready.folder.path)
 
@@ -132,7 +137,7 @@ def convert(ready: Ready, *, workers: int = 1, tell: Tell = _quiet, is_stopped: 
                     raise Stopped(f"the run was stopped after {appender.totals.rows:,} rows; the same command goes on from there")
                 appender.put(parts)
         told = summary(ready.spec, appender.totals)
-        _finish(ready, workshop, appender)
+        _finish(ready, workshop, appender, told)
     except BrokenProcessPool as error:
         raise OutputError(
             "a worker process was ended from outside (out of memory?); the same command goes on, try fewer --workers"
@@ -183,26 +188,38 @@ def _pool(ready: Ready, workers: int) -> Iterator[Executor | None]:
             raise
 
 
-def _finish(ready: Ready, workshop: Workshop, appender: Appender) -> None:
-    """Close the files and give them their names; the output's comes last."""
+def _finish(ready: Ready, workshop: Workshop, appender: Appender, told: BackfillSummary) -> None:
+    """Close the files and give them their names; the output's comes last, and what was told is kept until the folder goes."""
     folder, spec = ready.folder, ready.spec
     starts = [appender.first_start, *(entry.end for entry in appender.entries[:-1])]
     tail = workshop.encoder.tail([entry.footer for entry in appender.entries], starts)
-    quarantine = spec.quarantine or default_quarantine(spec.output)
     try:
         with folder.data.open("ab") as data:
             data.write(tail)
             data.flush()
             os.fsync(data.fileno())
-        if folder.quarantine.exists() and (folder.quarantine.stat().st_size or spec.quarantine):
-            folder.quarantine.rename(quarantine)
-            sync_file(quarantine)
-            sync_folder(quarantine.parent)
+        if folder.quarantine.stat().st_size or spec.quarantine:
+            _put_beside(folder.quarantine, spec.quarantine or default_quarantine(spec.output))
+        folder.save_told(dict(told))
         folder.data.rename(spec.output)
         sync_folder(spec.output.parent)
     except OSError as error:
         raise OutputError(f"{spec.output} cannot be written: {error.strerror}; what is done is kept, the same command goes on") from error
     folder.remove()
+
+
+def _put_beside(path: Path, name: Path) -> None:
+    """Give a file a second name, or a copy where there is none: the first one is still needed if the run ends here."""
+    draft = name.with_name(f".{name.name}.draft")
+    draft.unlink(missing_ok=True)
+    try:
+        draft.hardlink_to(path)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(path, draft)
+    sync_file(draft)
+    draft.rename(name)
+    draft.unlink(missing_ok=True)  # rename does nothing where both names were the same file's already
+    sync_folder(name.parent)
 
 
 def default_quarantine(output: Path) -> Path:
