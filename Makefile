@@ -35,6 +35,7 @@ check: .venv/ready-test
 
 bench: .venv/ready-test
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/backfill.py 10 100
 
 soak: .venv/ready-test
 	$(BIN)/python -m pytest -m soak

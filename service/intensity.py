@@ -16,7 +16,7 @@ import structlog
 
 from gridgram.errors import GridgramError, StoreError, StoreRefused
 from gridgram.interval import HOURS_PER_DAY, Month, hour_of, months_between
-from gridgram.quality import MISSING_CODE
+from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality
 from gridgram.series import joined, month_series, overlay
 from gridgram.sums import MonthChunk
 from service.asking import KNOWN
@@ -222,6 +222,9 @@ class Intensity:
             absent, is_current = [], True  # until the store is back, when the memory is emptied
         chunks = []
         for month, hours in zip(months, stored, strict=True):
+            if hours is not None and _leaves_nothing_open(hours, month):
+                chunks.append(MonthChunk(hours))
+                continue
             typical = self.reference.series(zone, signal, month.first_hour, month.next.first_hour)
             chunks.append(MonthChunk(typical if hours is None else overlay(typical, hours)))
         if self.fetcher is not None:
@@ -275,3 +278,9 @@ class Intensity:
         if not self.store_is_away:
             log.warning("store.away", detail=str(error))
         self.store_is_away = True
+
+
+def _leaves_nothing_open(hours: IntensitySeries, month: Month) -> bool:
+    """Whether stored hours are the whole month, none of them of a quality that the reference could better."""
+    is_whole = (hours.first_hour, hours.end_hour) == (month.first_hour, month.next.first_hour) and hours.is_complete
+    return is_whole and int(hours.quality.max()) <= QUALITY_CODES[Quality.TYPICAL]

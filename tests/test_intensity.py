@@ -16,7 +16,7 @@ from cache.sqlite import SqliteStore
 from gridgram.errors import StoreError
 from gridgram.interval import Month, months_between
 from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
-from gridgram.series import FILE_PROVIDER, IntensitySeries, Source
+from gridgram.series import FILE_PROVIDER, IntensitySeries, Source, overlay
 from gridgram.zones import Zones
 from providers.reference import Reference
 from service import intensity as module
@@ -111,6 +111,19 @@ async def test_held_hours_lie_over_typical_ones_and_leave_the_others_alone(
     assert [hour[5] for hour in facts(series)[100:102]] == [FILE, FILE]
     assert facts(series)[:100] + facts(series)[102:] == typical[:100] + typical[102:]
     assert series.is_complete
+
+
+@pytest.mark.parametrize("quality", [Quality.MEASURED, Quality.TYPICAL, Quality.ANNUAL])
+async def test_a_whole_month_says_the_same_whether_or_not_the_reference_is_laid_under_it(
+    intensity: Intensity, watched: Watched, reference: Reference, quality: Quality
+) -> None:
+    held = hours(321.0, quality=quality)
+    await watched.merge([held])
+
+    (chunk,) = await intensity.chunks("FR", Signal.LIFECYCLE, [MARCH])
+
+    typical = reference.series("FR", Signal.LIFECYCLE, FIRST, MARCH.next.first_hour)
+    assert facts(chunk.series) == facts(overlay(typical, held))
 
 
 async def test_a_signal_that_nobody_holds_stays_missing_and_is_not_swapped(intensity: Intensity, watched: Watched) -> None:
