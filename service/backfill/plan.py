@@ -122,13 +122,14 @@ def _look(plan: Plan, checks: Checks, batches: Iterator[JobColumns], progress: C
 def _look_at_places(plan: Plan, table: Any, columns: Any, piece: Piece, bounds: tuple[int, int]) -> None:  # noqa: ANN401 - a ParquetTable
     """Note for every place of the piece the whole span of the piece."""
     names = [columns[ours] for ours in ("location", "signal") if ours in columns]
+    seen: set[int] = set()
     for rows in table.piece_rows(piece, names):
         cells = [rows.batch.column(columns[ours]) if ours in columns else None for ours in ("location", "signal")]
         place, _ = plan.places.of(cells[0], cells[1])
-        found = np.flatnonzero(np.bincount(place[place >= 0], minlength=1))
-        plan.note(found, np.full(len(found), bounds[0]), np.full(len(found), bounds[1]))
+        seen.update(np.flatnonzero(np.bincount(place[place >= 0], minlength=1)).tolist())
         plan.rows += len(place)
         plan.unusable += int((place < 0).sum())
+    plan.note(np.array(sorted(seen), np.int64), np.full(len(seen), bounds[0]), np.full(len(seen), bounds[1]))
 
 
 def _bounds(table: Any, columns: Any, piece: Piece, end_us: int) -> tuple[int, int] | None:  # noqa: ANN401 - a ParquetTable
