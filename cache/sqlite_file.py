@@ -123,11 +123,11 @@ def _prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> None
 
 def _is_ours(connection: sqlite3.Connection, path: Path, schema: Schema) -> bool:
     """Whether the file holds our tables; False for an empty one. Raises StoreError for any other."""
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not tables:  # asked first: another process may be making them, and what it then finished is all there
+        return False
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not tables:
-        return False
     if application != schema.application_id:
         raise StoreError(f"The store {path} is another program's database; name another file.")
     if version != schema.version:

@@ -415,6 +415,17 @@ async def test_making_a_store_touches_nothing_and_opening_makes_a_private_folder
     assert database(tmp_path).parent.stat().st_mode & 0o777 == 0o700
 
 
+async def test_several_that_open_a_new_store_at_once_all_open_it(tmp_path: Path) -> None:
+    for number in range(20):
+        stores = [SqliteStore(tmp_path / str(number) / "series.db") for _ in range(4)]
+
+        tokens = await asyncio.gather(*(store.claim("fetch/FR", 30.0) for store in stores))
+        await asyncio.gather(*(store.generation() for store in stores))
+
+        assert sum(token is not None for token in tokens) == 1
+        await asyncio.gather(*(store.close() for store in stores))
+
+
 async def test_the_file_is_in_wal_mode_and_sound_after_use(tmp_path: Path) -> None:
     await one_hour_in(tmp_path)
     connection = sqlite3.connect(database(tmp_path))
