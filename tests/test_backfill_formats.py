@@ -285,3 +285,16 @@ def test_every_column_of_the_output_stands_on_the_page() -> None:
     page = (Path(__file__).resolve().parents[1] / "docs" / "backfill.md").read_text()
 
     assert [name for name in output_columns([], tells_energy=True) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeroed", "head"])
+def test_a_damaged_gzip_is_refused(tmp_path: Path, damage: str) -> None:
+    whole = gzip.compress((HEADER + JOB * 50_000).encode())
+    middle = len(whole) // 2
+    bodies = {"cut": whole[:middle], "zeroed": whole[:middle] + bytes(200) + whole[middle + 200 :], "head": whole[:12] + b"\xff" * 40}
+    (tmp_path / "jobs.csv.gz").write_bytes(bodies[damage])
+
+    with pytest.raises(InvalidInput, match=r"damaged|cannot be read"):
+        backfilled(tmp_path / "jobs.csv.gz", tmp_path / "out.csv")
+
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(("out", "."))] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -65,5 +66,5 @@ def _start_of(path: Path, *, is_gzip: bool) -> bytes:
     try:
         with gzip.open(path) if is_gzip else path.open("rb") as file:
             return file.read(HEAD_BYTES)
-    except (EOFError, OSError) as error:
+    except (EOFError, OSError, zlib.error) as error:
         raise refused("file", f"{path.name} cannot be read: {error}") from error
