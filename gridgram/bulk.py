@@ -157,7 +157,7 @@ class Kernel:
         np.take(self.tables.run_provider_bit, first_run, out=into.providers, mode="clip")
         mixed = np.flatnonzero(first_run != last_run)
         if len(mixed):
-            self._mix(mixed, first_run[mixed], last_run[mixed], start[mixed], end[mixed], into)
+            self._mix(mixed, first_run[mixed].astype(np.int64), last_run[mixed].astype(np.int64), start[mixed], end[mixed], into)
 
     def _check_places(self, place: Longs) -> None:
         if len(place) and (place.min() < 0 or place.max() >= len(self.tables.first_slot)):
@@ -226,19 +226,23 @@ class Kernel:
         return first_run, last_run
 
     def _mix(  # noqa: PLR0913, PLR0917 - columns
-        self, mixed: Longs, first_run: NDArray[np.int32], last_run: NDArray[np.int32], start: Longs, end: Longs, into: Emitted
+        self, mixed: Longs, first_run: Longs, last_run: Longs, start: Longs, end: Longs, into: Emitted
     ) -> None:
         """Coverage and providers of jobs that meet several qualities or providers: whole runs between, and the parts at both ends."""
         tables = self.tables
-        at_first = tables.run_end_hour[first_run] * MICROSECONDS_PER_HOUR - start
-        at_last = end - tables.run_first_hour[last_run] * MICROSECONDS_PER_HOUR
+        at_first = tables.run_end_hour.take(first_run) * MICROSECONDS_PER_HOUR - start
+        at_last = end - tables.run_first_hour.take(last_run) * MICROSECONDS_PER_HOUR
+        first_quality, last_quality = tables.run_quality.take(first_run), tables.run_quality.take(last_run)
+        after_first, after_last, duration = first_run + 1, last_run + 1, end - start
         for row, code in enumerate(tables.codes):
-            between = tables.run_hours_before[row][last_run] - tables.run_hours_before[row][first_run + 1]
-            ticks = between * MICROSECONDS_PER_HOUR
-            ticks += np.where(tables.run_quality[first_run] == code, at_first, 0)
-            ticks += np.where(tables.run_quality[last_run] == code, at_last, 0)
-            into.coverage[row, mixed] = ticks / (end - start)
+            before = tables.run_hours_before[row]
+            ticks = before.take(last_run)
+            ticks -= before.take(after_first)
+            ticks *= MICROSECONDS_PER_HOUR
+            ticks += at_first * (first_quality == code)
+            ticks += at_last * (last_quality == code)
+            into.coverage[row, mixed] = ticks / duration
         providers = np.zeros(len(mixed), np.int64)
         for place, before in enumerate(tables.run_count_before):
-            providers |= (before[last_run + 1] > before[first_run]).astype(np.int64) << place
+            providers |= (before.take(after_last) > before.take(first_run)).astype(np.int64) << place
         into.providers[mixed] = providers
