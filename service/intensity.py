@@ -117,14 +117,14 @@ class Intensity:
 
     def behind(self, work: Coroutine[Any, Any, None]) -> None:
         """Let work go on behind the answers; `close` stops it. What of our own errors ends it is for the one who next asks to meet."""
-
-        async def quietly() -> None:
-            with suppress(GridgramError):
-                await work
-
-        task = asyncio.create_task(quietly())
+        task = asyncio.create_task(work)
         self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
+        task.add_done_callback(self._is_done)
+
+    def _is_done(self, task: asyncio.Task[None]) -> None:
+        self._behind.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, GridgramError):
+            log.error("behind.failed", exc_info=error)
 
     async def close(self) -> None:
         """Stop asking, and let go of the sources and the store."""
