@@ -17,7 +17,7 @@ import tempfile
 import time
 import timeit
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ def free_port() -> int:
 @contextmanager
 def running(command: list[str], port: int, cache: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server process, from its first answer until it is told to stop."""
-    environment = os.environ | {"XDG_CACHE_HOME": cache}
+    environment = os.environ | {"XDG_CACHE_HOME": cache, "GRIDGRAM_DRAIN_NOTICE_SECONDS": "0", "PYTHONPATH": str(HERE.parent)}
     process = subprocess.Popen(command, env=environment, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while True:
@@ -71,22 +71,24 @@ def loaded(port: int, body: bytes) -> dict[str, float]:
 
 
 def http_table(rounds: int, cache: str) -> None:
-    """POST /v1/emissions against a handler that reads the same body and returns the same bytes, in turn."""
+    """POST /v1/emissions against a handler that returns the same bytes, and against FastAPI doing the same work, in turn."""
     for include in (["hours"], []):
         body = json.dumps({**JOB, "include": include}).encode()
-        ours, theirs = free_port(), free_port()
-        with running([*GRIDGRAM, "serve", "--port", str(ours)], ours, cache):
+        ours, bare, other = free_port(), free_port(), free_port()
+        kept = Path(cache) / "answer.json"
+        with ExitStack() as stack:
+            stack.enter_context(running([*GRIDGRAM, "serve", "--port", str(ours)], ours, cache))
             request = urllib.request.Request(f"http://127.0.0.1:{ours}/v1/emissions", body, {"Content-Type": "application/json"})
-            answer = urllib.request.urlopen(request).read()  # noqa: S310 - loopback
-            kept = Path(cache) / "answer.json"
-            kept.write_bytes(answer)
-            with running([sys.executable, str(HERE / "baseline.py"), str(theirs), str(kept)], theirs, cache):
-                pairs = [(loaded(ours, body), loaded(theirs, body)) for _ in range(rounds)]
-        ratio = statistics.median(mine["rps"] / other["rps"] for mine, other in pairs)
-        rps, p99 = (statistics.median(mine[name] for mine, _ in pairs) for name in ("rps", "p99_ms"))
+            kept.write_bytes(urllib.request.urlopen(request).read())  # noqa: S310 - loopback
+            stack.enter_context(running([sys.executable, str(HERE / "baseline.py"), str(bare), str(kept)], bare, cache))
+            stack.enter_context(running([sys.executable, str(HERE / "fastapi_app.py"), str(other)], other, cache))
+            turns = [[loaded(port, body) for port in (ours, bare, other)] for _ in range(rounds)]
+        rps, p99 = (statistics.median(mine[name] for mine, _, _ in turns) for name in ("rps", "p99_ms"))
+        of_bare, of_other = (statistics.median(turn[0]["rps"] / turn[place]["rps"] for turn in turns) for place in (1, 2))
         print(
-            f"POST /v1/emissions, 24 h, include {include}: {rps:,.0f} requests/s, p99 {p99:.2f} ms, {ratio:.2f} of a handler that "
-            f"returns the same {len(answer):,} bytes (median of {rounds} pairs, {CONNECTIONS} connections)"
+            f"POST /v1/emissions, 24 h, include {include}: {rps:,.0f} requests/s, p99 {p99:.2f} ms, {of_bare:.2f} of a handler that "
+            f"returns the same {kept.stat().st_size:,} bytes, {of_other:.2f} of FastAPI doing the same work "
+            f"(medians of {rounds} turns, {CONNECTIONS} connections)"
         )
 
 
