@@ -15,19 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import timeit
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
-
-from gridgram import emissions
-from gridgram.interval import MICROSECONDS_PER_HOUR
-from gridgram.profile import stepped_profile
-from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
-from gridgram.series import IntensitySeries, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,30 +104,9 @@ def start_table(rounds: int, cache: str) -> None:
     print(f"service ready: {statistics.median(ready):.2f} s, {statistics.median(resident):.0f} MiB resident at most")
 
 
-def account_table() -> None:
-    """One job's arithmetic, plain Python against numpy: where VECTOR_HOURS belongs."""
-    hours = 9_000
-    flat = np.full(hours, 100.0)
-    source = Source("bench", Signal.LIFECYCLE, Scope.PRODUCTION, "", "")
-    quality = np.full(hours, QUALITY_CODES[Quality.MEASURED], np.uint8)
-    series = IntensitySeries("FR", Signal.LIFECYCLE, 456_789, flat, flat, flat, quality, np.zeros(hours, np.uint8), (source,))
-    kept = emissions.VECTOR_HOURS
-    for length in (24, 48, 96, 8_760):
-        profile = stepped_profile(456_789 * MICROSECONDS_PER_HOUR, MICROSECONDS_PER_HOUR, [1.5] * length)
-        microseconds = []
-        for threshold in (10**9, 0):
-            emissions.VECTOR_HOURS = threshold
-            runs = max(20, 20_000 // length)
-            best = min(timeit.repeat(lambda: emissions.account(profile, series, 1.2), number=runs, repeat=5))  # noqa: B023 - used at once
-            microseconds.append(1e6 * best / runs)
-        print(f"account, {length:,} hours: plain {microseconds[0]:,.1f} us, numpy {microseconds[1]:,.1f} us")
-    emissions.VECTOR_HOURS = kept
-
-
 if __name__ == "__main__":
     os.environ["GRIDGRAM_OFFLINE"] = "1"  # no figure may hang on a source
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with tempfile.TemporaryDirectory() as folder:
-        account_table()
         start_table(count, folder)
         http_table(count, folder)

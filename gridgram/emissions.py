@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from gridgram.quality import Signal
     from gridgram.sums import MonthChunk, Run
 
-VECTOR_HOURS = 64
-"""From this many hours on numpy is quicker than plain Python (bench/account.py)."""
-
 
 class EnergyShare(NamedTuple):
     """The part of a job's energy whose intensity came from one source at one quality; all shares of a job add up to 1."""
@@ -99,11 +96,7 @@ def account_columns(profile: EnergyProfile, columns: HourColumns, pue: float = 1
     if MISSING_CODE in columns.quality:
         raise ValueError("the series misses hours of the profile")
     kwh, rates = profile.kwh, (columns.g_per_kwh, columns.low, columns.high)
-    if len(kwh) < VECTOR_HOURS:
-        grams, low, high = [fsum(map(mul, kwh, rate)) for rate in rates]
-    else:
-        energy = np.asarray(kwh)
-        grams, low, high = [float(energy @ np.asarray(rate)) for rate in rates]
+    grams, low, high = [fsum(map(mul, kwh, rate)) for rate in rates]
     energy_kwh, has_energy = profile.total_kwh, any(kwh)
     weights = kwh if has_energy else _durations(profile)
     return Emissions(

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from cache.memory import ChunkMemory
 from cache.sqlite import SqliteStore
-from gridgram import emissions as module
 from gridgram.emissions import (
     Emissions,
     account,
@@ -215,19 +214,6 @@ def test_the_shares_of_a_job_sum_to_1_and_nothing_is_nan(profile: EnergyProfile,
     assert emissions.emissions_low_g <= emissions.emissions_g <= emissions.emissions_high_g
     used = series.window(profile.hours[0], profile.end_hour).g_per_kwh
     assert used.min() * (1 - 1e-9) <= emissions.intensity_g_per_kwh <= used.max() * (1 + 1e-9)
-
-
-@given(profiles(), SEEDS)
-def test_few_hours_in_plain_python_and_many_in_numpy_give_the_same(profile: EnergyProfile, seed: int) -> None:
-    series = random_series(seed)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "VECTOR_HOURS", 0)
-        vector = account(profile, series)
-        patch.setattr(module, "VECTOR_HOURS", 10**9)
-        plain = account(profile, series)
-
-    assert numbers(vector) == pytest.approx(numbers(plain), rel=1e-12)
-    assert vector.shares == plain.shares
 
 
 @given(spans(), SEEDS, TOTALS, PUES)
