@@ -34,7 +34,9 @@ MARGIN: Final = 0.75
 """Another method is used when its error over the last 28 days is below this share of the first one's: less is mostly chance."""
 LOW_LEVEL: Final = 0.095
 HIGH_LEVEL: Final = 0.905
-"""The quantiles of past errors that are drawn as p10 and p90: errors to come are a little wider than rehearsed ones (docs/forecast.md)."""
+"""The quantiles of past errors that are drawn as p10 and p90: errors to come are a little wider than rehearsed ones."""
+TRUST_IN_LATELY: Final = 0.7
+"""The power to which the ratio of the last weeks' errors to all is taken for the band."""
 RECENT_ORIGINS: Final = 28
 BLEND_ORIGINS: Final = 400
 ROOM: Final = 0.1
@@ -187,17 +189,26 @@ def _mape_percent(said: Matrix, targets: Matrix, history: History) -> float:
 
 
 def _band(errors: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How far below and above the p10 and p90 lie at each hour ahead: conformal quantiles of past errors, as wide as the last weeks' were.
-
-    Half of the ratio (in logarithms) of the last 28 origins' errors to all is taken over: errors come in seasons, but few tell little.
-    """
+    """How far below and above the p10 and p90 lie at each hour ahead: conformal quantiles of past errors, as wide as lately."""
     errors = errors[np.isfinite(errors[:, 0])]
     count = len(errors)
     below = np.minimum(np.nanquantile(errors, max(0.0, LOW_LEVEL - 1 / (count + 1)), axis=0), 0.0)
     above = np.maximum(np.nanquantile(errors, min(1.0, HIGH_LEVEL + 1 / (count + 1)), axis=0), 0.0)
-    mean = float(np.nanmean(np.abs(errors)))
-    scale = np.sqrt(float(np.nanmean(np.abs(errors[-RECENT_ORIGINS:]))) / mean) if mean else 1.0
+    scale = _lately(errors)
     return _smoothed(below) * scale, _smoothed(above) * scale
+
+
+def _lately(errors: Matrix) -> NDArray[np.float64]:
+    """How much larger than all errors the last 28 origins' were, by day ahead, drawn towards 1: errors come in seasons, few tell little."""
+    sizes = np.abs(errors).reshape(len(errors), -1, HOURS_PER_DAY)
+    is_told = np.isfinite(sizes)
+    whole, recent = (
+        np.where(is_told[part], sizes[part], 0.0).sum(axis=(0, 2)) / np.maximum(is_told[part].sum(axis=(0, 2)), 1)
+        for part in (slice(None), slice(-RECENT_ORIGINS, None))
+    )
+    is_known = (whole > 0) & (recent > 0)
+    ratio = np.where(is_known, recent, 1.0) / np.where(is_known, whole, 1.0)
+    return np.repeat(ratio**TRUST_IN_LATELY, HOURS_PER_DAY)
 
 
 def _smoothed(column: NDArray[np.float64]) -> NDArray[np.float64]:
