@@ -42,6 +42,7 @@ AHEAD_HOURS: Final = 15 * HOURS_PER_DAY
 LATE_HOURS: Final = 72
 """A zone whose newest told hour is older than this has no recent hours, and what is typical is the honest answer."""
 PREDICTED_FROM_HOURS: Final = 2 * LOOK_BACK_HOURS + LATE_HOURS
+MONTHS_AT_ONCE: Final = 4
 ASKED_HOURS: Final = 48
 REFIT_HOURS: Final = 24
 OLDEST_MODEL_HOURS: Final = 14 * HOURS_PER_DAY
@@ -170,7 +171,12 @@ class Forecaster:
             log.info("forecast.untrained", zone=zone, signal=signal.value, detail=str(error))
 
     async def _chunks(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> tuple[MonthChunk, ...]:
-        return tuple(await self.intensity.chunks(zone, signal, months_between(first_hour, end_hour)))
+        """The months that the hours touch, read a few at a time so that the loop has its turn between."""
+        months = months_between(first_hour, end_hour)
+        chunks: list[MonthChunk] = []
+        for place in range(0, len(months), MONTHS_AT_ONCE):
+            chunks += await self.intensity.chunks(zone, signal, months[place : place + MONTHS_AT_ONCE])
+        return tuple(chunks)
 
 
 def model_name(zone: str, signal: Signal) -> str:
