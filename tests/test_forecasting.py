@@ -75,7 +75,7 @@ async def hold(gridgram: Gridgram, hours: int, end_hour: int = ORIGIN, zone: str
 
 async def settled(gridgram: Gridgram) -> None:
     """Wait for what goes on behind the answers."""
-    await asyncio.gather(*gridgram.intensity._filling)
+    await asyncio.gather(*gridgram.intensity._behind)
 
 
 async def test_a_zone_without_hours_keeps_what_is_typical(gridgram: Gridgram) -> None:
