@@ -30,6 +30,7 @@ from gridgram.quality import Quality
 from gridgram.series import month_series
 from service.backfill import plan, run
 from service.backfill.folder import OutputError, WorkFolder
+from service.backfill.picture import month_place
 from service.cli import app
 from tests.backfill import HEADER, backfilled, house, job_table, rows_of, written
 from tests.months import hours
@@ -390,6 +391,10 @@ def test_the_summary_adds_up_by_zone_month_and_project(tmp_path: Path) -> None:
         assert {group["name"]: group["emissions_g"] for group in told[groups]} == pytest.approx(sums, rel=1e-12)
     assert sum(told["coverage"].values()) == pytest.approx(1.0)
     assert told["facility_energy_kwh"] == pytest.approx(sum(row["energy_kwh"] * row["pue"] for row in rows), rel=1e-12)
+
+
+def test_months_without_a_job_keep_their_room_in_the_picture() -> None:
+    assert month_place("2024-03") - month_place("2021-12") == 27
 
 
 def test_a_picture_is_drawn_and_its_absence_is_told(tmp_path: Path) -> None:

@@ -40,23 +40,30 @@ def draw(told: BackfillSummary, path: Path) -> None:
     figure = Figure(figsize=(10, 8 + 0.2 * len(zones)), layout="constrained")
     FigureCanvasAgg(figure)
     energy, emissions, by_zone = figure.subplots(3, 1, height_ratios=(2, 2, 1 + 0.25 * len(zones)))
-    names = [group["name"] for group in months]
-    energy.bar(names, [group["facility_energy_kwh"] for group in months], color="#4c78a8")
+    places = [month_place(group["name"]) for group in months]
+    energy.bar(places, [group["facility_energy_kwh"] for group in months], color="#4c78a8")
     energy.set_ylabel("energy [kWh]")
     energy.set_title(f"{told['jobs']:,} jobs, {told['facility_energy_kwh']:,.4g} kWh, {told['emissions_g'] / GRAMS_PER_KG:,.4g} kg CO2e")
     heights, bands = _bars(months)
-    emissions.bar(names, heights, yerr=bands, color="#e45756", ecolor="#555555", capsize=2)
+    emissions.bar(places, heights, yerr=bands, color="#e45756", ecolor="#555555", capsize=2)
     emissions.set_ylabel(f"{told['signal']} emissions [kg CO2e]")
     widths, bands = _bars(zones)
     by_zone.barh([group["name"] for group in zones], widths, xerr=bands, color="#e45756", ecolor="#555555", capsize=2)
     by_zone.set_xlabel(f"emissions by zone [kg CO2e]{'' if len(zones) == len(told['by_zone']) else f', the {ZONES_SHOWN} largest'}")
+    span = range(min(places, default=0), max(places, default=-1) + 1)  # months without a job keep their room
+    ticks = span[:: -(-len(span) // MONTHS_NAMED) or 1]
     for axes in (energy, emissions):
-        every = -(-len(names) // MONTHS_NAMED)
-        axes.set_xticks(range(0, len(names), every or 1), names[:: every or 1], rotation=90 if len(names) > MONTHS_LEVEL else 0)
+        axes.set_xticks(ticks, [f"{place // 12}-{place % 12 + 1:02d}" for place in ticks], rotation=90 if len(span) > MONTHS_LEVEL else 0)
     try:
         figure.savefig(path, dpi=120, metadata={"Software": "gridgram"})
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def month_place(month: str) -> int:
+    """Where a month such as 2024-03 stands on the axis: months since the year 0."""
+    year, _, number = month.partition("-")
+    return int(year) * 12 + int(number) - 1
 
 
 def _bars(groups: list[GroupAnswer]) -> tuple[list[float], list[list[float]]]:
