@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from cache.memory import ChunkMemory
 from cache.sqlite import SqliteStore
-from gridgram.errors import StoreError
+from gridgram.errors import StoreError, StoreRefused
 from gridgram.interval import Month, months_between
 from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
 from gridgram.series import FILE_PROVIDER, IntensitySeries, Source, overlay
@@ -142,6 +142,21 @@ async def test_the_same_hours_are_read_from_the_store_once(intensity: Intensity,
         await intensity.read("FR", Signal.LIFECYCLE, FIRST + 3, FIRST + 5)
 
     assert watched.reads == [("FR", [MARCH])]
+
+
+async def test_what_stood_in_for_hours_that_the_store_refused_to_read_is_not_kept(
+    intensity: Intensity, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await watched.merge([hours(7.0, origin=FILE)])
+
+    async def refused(*_: object) -> list[IntensitySeries | None]:
+        raise StoreRefused("The store refuses a command.")
+
+    with monkeypatch.context() as while_refused:
+        while_refused.setattr(watched, "read", refused)
+        assert set((await march(intensity)).quality.tolist()) == {TYPICAL}
+
+    assert set((await march(intensity)).g_per_kwh.tolist()) == {7.0}
 
 
 async def test_only_absent_months_are_asked_of_the_store(intensity: Intensity, watched: Watched) -> None:
