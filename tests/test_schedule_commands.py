@@ -214,6 +214,18 @@ def test_wait_never_waits_past_the_last_start_that_makes_the_deadline(home: Path
     assert parse_time(start) <= datetime.now(UTC) + timedelta(hours=4)
 
 
+def test_with_a_long_step_now_is_still_now_and_the_window_as_long_as_said(home: Path) -> None:
+    hours_ahead_of_now(home, 0)
+    present = hour_of(datetime.now(UTC))
+
+    waiting = run("wait", "FR", "--duration", "2h", "--step", "7d", "--within", "20h", "--dry-run")
+    told = orjson.loads(run("when", "FR", "--duration", "2h", "--step", "7d", "--within", "20h", "--json").stdout)
+
+    assert waiting.stdout.endswith("no later start emits less; start now\n")
+    assert parse_time(told["earliest"]) in {hour_start(present + 1), hour_start(present + 2)}
+    assert parse_time(told["latest"]) - parse_time(told["earliest"]) == timedelta(hours=20)
+
+
 def test_wait_refuses_what_is_wrong(home: Path) -> None:
     assert run("wait", "FRX", "--duration", "2h").exit_code == 2
     assert run("wait", "FR", "--duration", "soon").exit_code == 2

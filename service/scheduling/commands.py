@@ -242,25 +242,32 @@ def _end(members: dict[str, Any], length: str, now: datetime) -> str:
     from gridgram.interval import format_time, from_microseconds, parse_duration, parse_time, to_microseconds  # noqa: PLC0415
 
     try:
-        within, step = parse_duration(length), parse_duration(members["step"])
+        within, grid = parse_duration(length), _grid(members["step"])
     except ValueError as error:
         raise InvalidInput([Fault("--within or --step", str(error))]) from None
     try:
-        earliest = to_microseconds(parse_time(members["earliest"])) if "earliest" in members else -(-to_microseconds(now) // step) * step
+        earliest = to_microseconds(parse_time(members["earliest"])) if "earliest" in members else -(-to_microseconds(now) // grid) * grid
     except ValueError as error:
         raise InvalidInput([Fault("/earliest", str(error))]) from None
     return format_time(from_microseconds(earliest + within))
 
 
 def _step_before(step: str, now: datetime) -> str:
-    """The last whole step before now, so that starts fall on the clock's whole steps; a start there is a start now. Raises InvalidInput."""
-    from gridgram.interval import format_time, from_microseconds, parse_duration, to_microseconds  # noqa: PLC0415
+    """The last whole step before now, or full hour when steps are longer; a start there is a start now. Raises InvalidInput."""
+    from gridgram.interval import format_time, from_microseconds, to_microseconds  # noqa: PLC0415
 
     try:
-        length = parse_duration(step)
+        grid = _grid(step)
     except ValueError as error:
         raise InvalidInput([Fault("--step", str(error))]) from None
-    return format_time(from_microseconds(to_microseconds(now) // length * length))
+    return format_time(from_microseconds(to_microseconds(now) // grid * grid))
+
+
+def _grid(step: str) -> int:
+    """How far apart the instants lie on which starts fall that nobody named: a step, an hour at most. Raises ValueError. [microseconds]"""
+    from gridgram.interval import MICROSECONDS_PER_HOUR, parse_duration  # noqa: PLC0415
+
+    return min(parse_duration(step), MICROSECONDS_PER_HOUR)
 
 
 def _best_start(members: dict[str, Any], latest: str | None, within: str) -> Callable[[Gridgram], Any]:
