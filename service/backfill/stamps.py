@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 QUARTER_US: Final = 900_000_000
-"""Since 2000 every clock change fell on a whole quarter of an hour, in local time and in UTC."""
+"""Walls are looked up by the quarter of an hour, in which clocks seldom change: Newfoundland's and Gaza's once did at 00:01."""
+MINUTE_US: Final = 60_000_000
+"""Since 2000 every clock change fell on a whole minute."""
 MAX_WALL_US: Final = 7_258_118_400_000_000
 """The year 2200: no stamp after it is looked up. [microseconds]"""
 _NAIVE_TEXT: Final = r"^\s*\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?\s*$"
@@ -65,19 +67,32 @@ def stamps(cells: Any, column: str, zone: ZoneInfo | None) -> tuple[NDArray[np.i
     return moments, faults | doubtful
 
 
-def localised(wall_us: NDArray[np.int64], zone: ZoneInfo) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """UTC from a wall clock of a zone [microseconds], and where that is sure: not where the clock skipped the time or showed it twice."""
+def localised(wall_us: NDArray[np.int64], zone: ZoneInfo, cell_us: int = QUARTER_US) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """UTC from a wall clock of a zone [microseconds], and where that is sure: not where the clock skipped the time or showed it twice.
+
+    What lies in one cell of so many microseconds is looked up together; where the clock changes inside one, minute by minute.
+    """
     if zone.key == "UTC":
         return wall_us, np.ones(len(wall_us), np.bool_)
-    quarters, place = np.unique(np.clip(wall_us, 0, MAX_WALL_US) // QUARTER_US, return_inverse=True)
-    offset_us = np.empty(len(quarters), np.int64)
-    is_sure = np.empty(len(quarters), np.bool_)
-    for number, quarter in enumerate(quarters.tolist()):
-        wall = (EPOCH + timedelta(microseconds=quarter * QUARTER_US)).replace(tzinfo=zone)
-        first, second = wall.utcoffset(), wall.replace(fold=1).utcoffset()
-        offset_us[number] = (first or timedelta()) // timedelta(microseconds=1)
+    cells, place = np.unique(np.clip(wall_us, 0, MAX_WALL_US) // cell_us, return_inverse=True)
+    offset_us = np.empty(len(cells), np.int64)
+    is_sure, is_even = np.empty((2, len(cells)), np.bool_)
+    for number, cell in enumerate(cells.tolist()):
+        first, second = _offsets(cell * cell_us, zone)
+        offset_us[number] = first // timedelta(microseconds=1)
         is_sure[number] = first == second
-    return wall_us - offset_us[place], is_sure[place]
+        is_even[number] = cell_us == MINUTE_US or (first, second) == _offsets((cell + 1) * cell_us - MINUTE_US, zone)
+    utc, sure = wall_us - offset_us[place], is_sure[place]
+    changing = np.flatnonzero(~is_even[place])
+    if len(changing):
+        utc[changing], sure[changing] = localised(wall_us[changing], zone, MINUTE_US)
+    return utc, sure
+
+
+def _offsets(wall_us: int, zone: ZoneInfo) -> tuple[timedelta, timedelta]:
+    """How far a wall clock was ahead of UTC at this time, when it showed it first and when last."""
+    wall = (EPOCH + timedelta(microseconds=wall_us)).replace(tzinfo=zone)
+    return wall.utcoffset() or timedelta(), wall.replace(fold=1).utcoffset() or timedelta()
 
 
 def _fault(cell: object) -> str:
