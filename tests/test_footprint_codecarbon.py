@@ -45,6 +45,18 @@ def test_rows_of_codecarbon_become_hours_of_energy_at_their_place(tmp_path: Path
     ]
 
 
+@pytest.mark.parametrize("stamp", ["2024-10-27T02:30:00", "2024-03-31T02:30:00"])
+def test_a_stamp_that_the_clock_showed_twice_or_never_is_refused_and_taken_with_an_offset(tmp_path: Path, stamp: str) -> None:
+    doubtful = write(tmp_path / "doubtful.csv", f"{stamp},a,1800,1.5,FRA,1.0,,,p")
+    sure = write(tmp_path / "sure.csv", f"{stamp}+02:00,a,1800,1.5,FRA,1.0,,,p")
+
+    with pytest.raises(InvalidInput, match=r"the clock of Europe/Paris skipped .* or showed it twice; write it with its offset"):
+        deployments_of(doubtful, "Europe/Paris")
+    (entry,) = deployments_of(sure, "Europe/Paris")
+
+    assert entry["energy"]["intervals"] == [{"start": f"{stamp[:11]}00:00:00Z", "end": f"{stamp[:11]}00:30:00Z", "kwh": 1.5}]
+
+
 def test_rows_that_repeat_a_runs_energy_so_far_count_once(tmp_path: Path) -> None:
     file = write(
         tmp_path / "emissions.csv",

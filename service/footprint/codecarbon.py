@@ -79,11 +79,21 @@ def _row(header: list[str], cells: list[str], zone: ZoneInfo) -> Measured:
     seconds, kwh = _number(row, "duration"), _number(row, "energy_consumed")
     if not (0 < seconds < float("inf") and 0 <= kwh < float("inf")):
         raise ValueError("duration must be above 0, energy_consumed 0 or above")
-    ended = datetime.fromisoformat(row["timestamp"])
-    end = to_microseconds(ended if ended.tzinfo else ended.replace(tzinfo=zone))
+    end = to_microseconds(_ended(row["timestamp"], zone))
     start = end - round(timedelta(seconds=seconds) / timedelta(microseconds=1))
     run = f"{row.get('run_id', '')}/{row.get('task_name', '')}/{row.get('project_name', '')}"
     return Measured(run, _location(row), bool(row.get("pue")) and _number(row, "pue") != 1, start, end, kwh)
+
+
+def _ended(text: str, zone: ZoneInfo) -> datetime:
+    """The instant of a stamp; one that the zone's clock skipped or showed twice is refused, not guessed."""
+    ended = datetime.fromisoformat(text)
+    if ended.tzinfo:
+        return ended
+    first, last = (ended.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if first.utcoffset() != last.utcoffset():
+        raise ValueError(f"the clock of {zone.key} skipped {text[:40]} or showed it twice; write it with its offset")
+    return first
 
 
 def _number(row: Mapping[str, str], name: str) -> float:
