@@ -1,0 +1,1 @@
+"""What happens when something breaks: real servers and processes, frozen, cut and killed, and every answer computed again."""
