@@ -240,7 +240,7 @@ async def test_a_frozen_server_costs_once_and_is_found_again(server: RedisServer
 
 
 async def test_a_killed_server_costs_next_to_nothing_and_is_found_again_empty(server: RedisServer) -> None:
-    async with opened(server.url, answer_seconds=ANSWER_SECONDS) as store:
+    async with opened(server.url) as store:
         await store.merge([hours(1.0)])
         before = await store.generation()
         await asyncio.gather(*(store.read("FR", Signal.LIFECYCLE, [MARCH]) for _ in range(CONNECTIONS)))
