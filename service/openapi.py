@@ -40,6 +40,7 @@ KEY_HEADERS = {
 }
 CACHE_HEADERS = ("ETag", "Cache-Control")
 TAGS = {
+    "backfills": "Files of past jobs, converted one after the other.",
     "emissions": "Energy and a place become emissions.",
     "forecast": "What the next hours will be, and what such forecasts were worth.",
     "intensity": "Hourly intensity of a place.",
@@ -99,10 +100,12 @@ def openapi_document() -> dict[str, Any]:
 
 def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {"operationId": operation.name, "summary": operation.summary, "tags": [operation.tag]}
-    if parameters := [*_path_parameters(operation), *_query_parameters(operation)]:
+    if parameters := [*_path_parameters(operation), *_query_parameters(operation), *_header_parameters(operation)]:
         document["parameters"] = parameters
     if operation.body is not None:
         document["requestBody"] = {"required": True, "content": {operation.consumes: _body(operation, schemas)}}
+    if operation.uploads:
+        document["requestBody"] = {"required": True, "content": {kind: _upload(operation) for kind in operation.uploads}}
     document["responses"] = _responses(operation, schemas)
     if operation.is_open:
         document["security"] = []
@@ -116,6 +119,17 @@ def _body(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         text = {"type": "string", "description": "One object a line, each as in /v1/emissions."}
         return {"schema": text, ITEMS: schema, "example": lines}
     return {"schema": schema, "example": operation.example.body}
+
+
+def _upload(operation: Operation) -> dict[str, Any]:
+    return {"schema": {"type": "string", "minLength": 1, "description": "The file as it is."}, "example": operation.example.body}
+
+
+def _header_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"}}
+        for name, text in operation.headers.items()
+    ]
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -163,13 +177,16 @@ def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     for media_type in operation.produces:
         if media_type == JSON_TYPE:
             content[media_type] = {"schema": _component(operation.answer, schemas, "serialization")}
-        elif media_type == NDJSON_TYPE:
+        elif media_type == NDJSON_TYPE and not operation.is_file:
             item = {"oneOf": [_component(model, schemas, "serialization") for model in (operation.answer, ProblemAnswer)]}
             content[media_type] = {"schema": {"type": "string", "description": "One object a line."}, ITEMS: item}
         else:
             content[media_type] = {"schema": {"type": "string"}}
     caching = CACHE_HEADERS if operation.may_be_unchanged else ()
-    responses: dict[str, Any] = {"200": {"description": "The answer.", "headers": _headers("X-Request-ID", *caching), "content": content}}
+    answer = {"description": "The answer.", "headers": _headers("X-Request-ID", *caching), "content": content}
+    responses: dict[str, Any] = {str(operation.status): answer}
+    if operation.is_file:
+        responses["206"] = answer | {"description": "The part of it that Range asks for."}
     if operation.may_be_unchanged:
         unchanged = "What the caller holds (If-None-Match) is still true."
         responses["304"] = {"description": unchanged, "headers": _headers("X-Request-ID", *caching)}

@@ -48,5 +48,13 @@ class Operation:
     path_parameters: Mapping[str, str] = field(default_factory=dict)
     tag: str = "intensity"
     may_be_unchanged: bool = False
+    status: int = 200
+    """The status of a success."""
+    uploads: tuple[str, ...] = ()
+    """The media types of a body that is a file, not a model."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Request headers that it reads beyond those that all do."""
+    is_file: bool = False
+    """Whether the answer is a file, of which a range may be asked for."""
     is_open: bool = False
     """Whether it needs no key where keys are set."""

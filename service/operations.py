@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service import answers, handlers
+from service.backfill.uploads.operations import OPERATIONS as BACKFILLS
 from service.batch import emissions_batch
 from service.footprint.operations import OPERATIONS as FOOTPRINT_OPERATIONS
 from service.forecasting.operations import OPERATIONS as FORECASTING
@@ -42,6 +43,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example=Example(body=[_JOB, {**_JOB, "location": "US-CAL-CISO", "include": []}]),
         tag="emissions",
     ),
+    *BACKFILLS,
     *FOOTPRINT_OPERATIONS,
     Operation(
         "GET",

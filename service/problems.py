@@ -47,6 +47,7 @@ PROBLEM_TYPES = {
             "Allow a lower min_quality, another signal or span, or import hours.",
         ),
         ProblemType("not-found", 404, "There is nothing at this path", "The operations are listed at /docs and in /openapi.yaml."),
+        ProblemType("no-result", 409, "The backfill has no result", "Ask for its progress until it is done, or send the jobs anew."),
         ProblemType("method-not-allowed", 405, "The path does not know this method", "Use one of the methods in the Allow header."),
         ProblemType(
             "not-acceptable",
@@ -62,8 +63,12 @@ PROBLEM_TYPES = {
             "The body has a type that the operation does not read",
             "Send application/json, or NDJSON to a batch.",
         ),
+        ProblemType("range-not-satisfiable", 416, "The file is shorter than the range asked for", "Ask for a range inside the file."),
         ProblemType("expectation-failed", 417, "The Expect header cannot be met", "Send Expect: 100-continue or none."),
         ProblemType("invalid-input", 422, "One or more fields are wrong", "Each entry of errors says which field, and how to mend it."),
+        ProblemType(
+            "idempotency-key-reused", 422, "The Idempotency-Key stands for another request", "Take a new one for each new request."
+        ),
         ProblemType("rate-limited", 429, "The key asks too often", "Wait as long as Retry-After says; send many jobs in one batch."),
         ProblemType(
             "quota-exhausted",
@@ -71,6 +76,7 @@ PROBLEM_TYPES = {
             "The key has caused its calls to sources of today",
             "Ask for hours that are held, or wait as long as Retry-After says.",
         ),
+        ProblemType("backfills-exhausted", 429, "The caller has as many backfills as one may", "Wait for one to end, or delete one."),
         ProblemType("upstream-error", 503, "A source of data does not answer", "Try again later."),
         ProblemType("store-error", 503, "The store cannot be used", "Call whoever runs the service."),
         ProblemType(
@@ -82,11 +88,14 @@ PROBLEM_TYPES = {
         ProblemType("draining", 503, "The service is about to stop", "Ask another replica."),
         ProblemType("settings-error", 500, "The service is not set up rightly", "Call whoever runs the service."),
         ProblemType("internal-error", 500, "The service failed", "It is our fault; report it with the request id."),
+        ProblemType(
+            "insufficient-storage", 507, "The service cannot keep the upload", "Try again later, or call whoever runs the service."
+        ),
         ProblemType("http-error", 400, "The request was refused", "See the detail."),
     )
 }
 
-_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large", 417: "expectation-failed"}
+_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large", 416: "range-not-satisfiable", 417: "expectation-failed"}
 
 
 def problem_document(code: str, detail: str, *, status: int | None = None, **members: object) -> dict[str, Any]:

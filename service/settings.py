@@ -101,6 +101,15 @@ class Settings(BaseSettings):
     refresh_zones: tuple[str, ...] = Field((), description="Zones to keep fresh though nobody asks for them, as a JSON list of keys.")
     provider_order: tuple[str, ...] = Field((), description="Sources to ask first, as a JSON list of names.")
     providers: dict[str, ProviderSettings] = Field({}, description="What is set for single sources, see below.")
+    backfill_folder: str = Field(
+        "", description="Where uploads of jobs are kept. Default: gridgram/backfills under the user's cache folder."
+    )
+    backfill_jobs: int = Field(
+        4, ge=0, le=10_000, description="Backfills of one key, or of all callers where there are none, not yet finished."
+    )
+    backfill_upload_mib: int = Field(1_024, ge=1, description="The longest upload that is taken, inflated if it was compressed. [MiB]")
+    backfill_stored_mib: int = Field(10_240, ge=1, description="What all files of one key's backfills may take. [MiB]")
+    backfill_keep_hours: int = Field(168, ge=24, le=87_600, description="How long a finished backfill stays. [h]")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe event that is logged.")
     access_log_share: float = Field(
         1.0, ge=0, le=1, description="Share of the requests that leave a line in the log at level info; failures (5xx) always do."
@@ -159,6 +168,11 @@ class Settings(BaseSettings):
                 f"{PREFIX}STORE is {shown!r}; write it like sqlite:////var/cache/gridgram/series.sqlite or redis://host:6379/0"
             )
         return _at_home(Path(self.store.removeprefix(SQLITE)))
+
+    @property
+    def backfill_path(self) -> Path:
+        """The folder that holds uploads. Raises SettingsError."""
+        return _at_home(Path(self.backfill_folder)).absolute() if self.backfill_folder else cache_folder().absolute() / "backfills"
 
     @property
     def redis_place(self) -> RedisPlace | None:

@@ -11,6 +11,10 @@ import orjson
 from aiohttp import web
 from prometheus_client.process_collector import ProcessCollector
 
+from service.backfill.uploads.handlers import BACKFILLS
+from service.backfill.uploads.runner import Runner
+from service.backfill.uploads.shelf import Bounds, Shelf
+from service.backfill.uploads.usecase import Backfills
 from service.cors import Cors
 from service.guard import Guard
 from service.http import ALL_ZONES, CONTRACT, GRIDGRAM, METRICS, MadeOnce
@@ -43,10 +47,11 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
     app[CONTRACT] = openapi_yaml()
     app[ALL_ZONES] = MadeOnce(lambda: orjson.dumps(gridgram.all_zones()))
     app[LOAD] = load
+    backfills = app[BACKFILLS] = _backfills(settings, guard)
     if settings.metrics_port is None:
         app[METRICS] = metrics
     for operation in OPERATIONS:
-        route = web.get if operation.method == "GET" else web.post  # web.get answers HEAD too
+        route = {"GET": web.get, "POST": web.post, "DELETE": web.delete}[operation.method]  # web.get answers HEAD too
         app.add_routes([route(operation.path, operation.handler)])
         guard.watch(app.router.routes(), operation)
     metrics.readers += _readers(gridgram, guard, load)
@@ -66,6 +71,7 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
             if gridgram.refresher:
                 refreshing = asyncio.create_task(gridgram.refresher.run())
                 stack.push_async_callback(_ended, refreshing)
+            stack.push_async_callback(_ended, asyncio.create_task(backfills.runner.run()))
             yield
 
     app.cleanup_ctx.append(lifetime)
@@ -84,6 +90,17 @@ def build_guard(settings: Settings, processes: int = 1) -> Guard:
         Cors(frozenset(settings.cors_origins)) if settings.cors_origins else None,
         redactor(secrets),
     )
+
+
+def _backfills(settings: Settings, guard: Guard) -> Backfills:
+    bounds = Bounds(
+        settings.backfill_jobs,
+        settings.backfill_upload_mib << 20,
+        settings.backfill_stored_mib << 20,
+        settings.backfill_keep_hours * 3_600.0,
+    )
+    shelf = Shelf(settings.backfill_path, bounds, time.time)
+    return Backfills(shelf, Runner(shelf, guard.allowances))
 
 
 def _readers(gridgram: Gridgram, guard: Guard, load: Load) -> list[Callable[[], Samples]]:

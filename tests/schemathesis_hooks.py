@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import schemathesis
 from hypothesis import strategies as st
 
+from service.backfill.uploads.requests import UPLOAD_TYPES
+
 if TYPE_CHECKING:
     from schemathesis import HookContext
 
@@ -19,6 +21,9 @@ LOCATIONS = ("FR", "us-cal-ciso", "CN-BJ", "aws:eu-west-3", "geo:48.85,2.35", "U
 LONGEST_LOCATION = 200
 
 schemathesis.serializer.alias("application/x-ndjson", "text/plain")
+for kind in UPLOAD_TYPES:
+    if kind not in {"application/json", "application/x-ndjson", "application/octet-stream"}:
+        schemathesis.serializer.alias(kind, "text/plain")
 schemathesis.openapi.format(
     "date-time",
     st.one_of(

@@ -23,6 +23,7 @@ from service.operations import OPERATIONS
 from tests.providers.tape import Tape, running_tape
 from tests.running import running_service
 from tests.test_hostile import outgoing_connections
+from tests.uploads import ended, sent
 from tests.wire import Answer, ask, batch, check_problem, forget_peak, get, memory_mib, post, processor_seconds, strings
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 TEXT, KEY = new_key("tracker")
 JOB: dict[str, Any] = {"location": "FR", "energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1]}}
 PUBLIC_PARAMETERS = {"zone", "asset", "code"}
+OWNED_PARAMETERS = {"id"}
 """Parameters of paths that name what everybody may see. One that names what belongs to a caller needs a test that another key gets 404."""
 INSIDE = re.compile(rb"Traceback|\.py\b|site-packages|line \d+, in |aiohttp|Python/")
 CANARY = "CANARY-7d1e"
@@ -62,9 +64,32 @@ def contract(service: RunningService) -> Iterator[tuple[str, str, dict[str, Any]
 # --- API1: broken object level authorization
 
 
-def test_api1_no_operation_tells_of_an_object_that_belongs_to_one_caller() -> None:
-    """Not applicable so far: everything that an operation names is the same for everybody."""
-    assert {name for operation in OPERATIONS for name in operation.path_parameters} <= PUBLIC_PARAMETERS
+def test_api1_every_parameter_of_a_path_is_public_or_known_to_belong_to_one_caller() -> None:
+    assert {name for operation in OPERATIONS for name in operation.path_parameters} <= PUBLIC_PARAMETERS | OWNED_PARAMETERS
+
+
+def test_api1_what_belongs_to_one_key_is_not_there_for_another_by_any_operation(tmp_path: Path) -> None:
+    (ours, our_key), (theirs, their_key) = new_key("ours"), new_key("theirs")
+    with running_service(tmp_path, {"GRIDGRAM_API_KEYS": f"{our_key.line}; {their_key.line}"}) as service:
+        own, other = {"X-API-Key": ours}, {"X-API-Key": theirs}
+        again = {"Idempotency-Key": "same"}
+        identity = sent(service, headers=own | again)["id"]
+        assert ended(service, identity, own)["state"] == "done"
+        assert sent(service, headers=own | again)["id"] == identity
+        assert sent(service, headers=other | again)["id"] != identity
+
+        owned = [operation for operation in OPERATIONS if OWNED_PARAMETERS & operation.path_parameters.keys()]
+        assert len(owned) > 3
+        for operation in sorted(owned, key=lambda operation: operation.method == "DELETE"):
+            path = operation.path.replace("{id}", identity)
+            stranger = ask(service, operation.method, path, headers=other)
+            nothing = ask(service, operation.method, operation.path.replace("{id}", "0" * 32), headers=other)
+            check_problem(stranger, 404, "not-found")
+            assert {**stranger.json, "request_id": ""} == {**nothing.json, "request_id": ""}
+            assert ask(service, operation.method, path).status == 401
+        for operation in sorted(owned, key=lambda operation: operation.method == "DELETE"):
+            assert ask(service, operation.method, operation.path.replace("{id}", identity), headers=own).status == 200
+        assert ask(service, "GET", f"/v1/backfills/{identity}", headers=own).status == 404
 
 
 # --- API2: broken authentication (the timing of a comparison and the forms of a key: test_keys.py)

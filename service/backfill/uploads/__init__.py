@@ -1,0 +1,1 @@
+"""Backfills over HTTP: an upload is kept, converted by a process of its own, and its result fetched later."""
