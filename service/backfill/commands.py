@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from service.backfill.preview import PreviewAnswer
     from service.backfill.run import Ready
     from service.backfill.spec import Spec
+    from service.backfill.summary import BackfillSummary
     from service.usecases import Gridgram
 
 FETCH_SECONDS = 300.0
@@ -26,8 +27,8 @@ MAX_WORKERS = 256
 
 
 def backfill(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Past jobs: CSV, TSV, NDJSON (plain or .gz), Parquet, or a tool's own log.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to: a name that ends in .parquet, .csv or .ndjson.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="Past jobs: CSV, TSV, NDJSON (plain or .gz), Parquet, or a tool's own log.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="Where to: a name that ends in .parquet, .csv or .ndjson.")],
     read_as: Annotated[str | None, typer.Option("--format", help="The format of IN, when its header does not tell.")] = None,
     columns: Annotated[str, typer.Option(help="IN's names for our columns: location=site,start=begin,end=finish,energy_kwh=kwh.")] = "",
     location: Annotated[str | None, typer.Option(help="Where the jobs ran, for rows that do not say.")] = None,
@@ -40,6 +41,7 @@ def backfill(
     plot: Annotated[Path | None, typer.Option(help="Also draw energy and emissions by month and zone into this PNG.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=MAX_WORKERS, help="Processes that convert.")] = 1,
     part_rows: Annotated[int | None, typer.Option(min=1, help="Rows converted at a time; default 262,144.")] = None,
+    dask: Annotated[str | None, typer.Option(help="Convert Parquet on the cluster of this scheduler: tcp://host:8786.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell which hours would be fetched.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Throw away what an unfinished run has done.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an output that is there.")] = False,
@@ -53,9 +55,13 @@ def backfill(
 
         if plot is not None:
             check_can_draw(plot)
+        if dask is not None and (dry_run or workers > 1):
+            told = "--dry-run" if dry_run else "--workers"
+            raise InvalidInput([Fault(told, "does not go together with --dask; leave one of them out")])
+        is_folder = dask is not None and not Path(output).suffix
         spec = _spec(
-            source,
-            output,
+            Path(source),
+            Path(output, "part.parquet") if is_folder else Path(output),
             read_as=read_as,
             columns=columns,
             location=location,
@@ -76,15 +82,37 @@ def backfill(
             async def work(gridgram: Gridgram) -> Ready:
                 return await prepare(gridgram, spec, restart=restart, overwrite=overwrite, tell=tell)
 
-            told = convert(run(work, upstream_seconds=FETCH_SECONDS), workers=workers, tell=tell)
+            if dask is not None:
+                told = _on_cluster(dask, spec, (source, output), tell, restart=restart, overwrite=overwrite)
+            else:
+                told = convert(run(work, upstream_seconds=FETCH_SECONDS), workers=workers, tell=tell)
         if plot is not None:
             draw(told, plot)
         if is_json:
             print_json(told)
         else:
-            print_summary(told, str(quarantine or default_quarantine(output)))
+            print_summary(told, str(quarantine or (output if is_folder else default_quarantine(Path(output)))))
         if told["rows_quarantined"]:
             raise typer.Exit(Exit.SOME_ROWS_FAILED)
+
+
+def _on_cluster(  # what the cluster module does, with the house that reads the hours
+    scheduler: str,
+    spec: Spec,
+    places: tuple[str, str],
+    tell: Any,  # noqa: ANN401 - as `_progress` gives it
+    *,
+    restart: bool,
+    overwrite: bool,
+) -> BackfillSummary:
+    from service.backfill.cluster import asked_of, convert_on_cluster  # noqa: PLC0415 - as above
+    from service.backfill.hours import read_hours  # noqa: PLC0415
+
+    def hours(plan: Any, progress: Any) -> Any:  # noqa: ANN401 - as the cluster wants it
+        return run(lambda gridgram: read_hours(gridgram.intensity, plan, progress), upstream_seconds=FETCH_SECONDS)
+
+    asked = asked_of(spec, *places)
+    return convert_on_cluster(scheduler, asked, hours, tell, restart=restart, overwrite=overwrite)
 
 
 def _spec(  # the command's flags, checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,7 +15,8 @@ from service.importing.faults import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
+
+    from service.backfill.remote import Remote
 
 _BUFFER_BYTES: Final = 1 << 20
 _WIDTHS: Final = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}
@@ -38,14 +40,14 @@ class ParquetTable:
 
     unit = "row"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | Remote) -> None:
         import pyarrow as pa  # noqa: PLC0415 - heavy
         from pyarrow import parquet  # noqa: PLC0415 - heavy
 
         self._path = path
         self._errors = (pa.ArrowException, OSError, MemoryError, ValueError, KeyError)
         try:
-            with parquet.ParquetFile(path) as file:
+            with parquet.ParquetFile(self._source()) as file:
                 self.metadata = file.metadata
                 self.schema = file.schema_arrow.remove_metadata()
         except self._errors as error:
@@ -53,6 +55,9 @@ class ParquetTable:
         # Words stay a dictionary: a long one that a million rows point at is held once.
         plain = self.plain_columns()
         self._words = [field.name for field in self.schema if str(field.type) in _TEXTS and field.name not in plain]
+
+    def _source(self) -> Any:  # noqa: ANN401 - what pyarrow reads from
+        return self._path if isinstance(self._path, Path) else self._path.open()
 
     def plain_columns(self) -> list[str]:
         """The flat columns that a dictionary does not shorten, by what it did for the first row group."""
@@ -92,7 +97,7 @@ class ParquetTable:
         groups = list(range(piece.first_group, piece.end_group))
         try:
             with parquet.ParquetFile(
-                self._path,
+                self._source(),
                 read_dictionary=self._words,
                 buffer_size=_BUFFER_BYTES,
                 pre_buffer=False,

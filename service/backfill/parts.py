@@ -19,8 +19,9 @@ from service.backfill.spec import Spec
 from service.backfill.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from gridgram.hour_tables import HourTables
     from service.backfill.convert import Quarantined
     from service.backfill.jobs import JobColumns, JobFile
     from service.backfill.parquet_table import ParquetTable
@@ -52,13 +53,13 @@ class Group:
 class Workshop:
     """The open file of jobs, the hours and the encoder of one run, as its folder tells."""
 
-    def __init__(self, spec: Spec, file: JobFile, plan: dict[str, Any], hours: Path) -> None:
+    def __init__(self, spec: Spec, file: JobFile, places: Mapping[str, Any], tables: HourTables) -> None:
         self.spec = spec
         self.file = file
         self.converter = Converter(
             file.own_schema,
-            load_tables(hours),
-            Places(spec.signal, None, plan["places"]),
+            tables,
+            Places(spec.signal, None, places),
             spec.min_quality,
             spec.now,
             tells_energy=spec.tells_energy,
@@ -72,7 +73,7 @@ class Workshop:
         """The workshop of the run in this folder."""
         plan = orjson.loads((folder / "plan.json").read_bytes())
         spec = spec_of(plan["spec"])
-        return cls(spec, spec.open(), plan, folder / "hours")
+        return cls(spec, spec.open(), plan["places"], load_tables(folder / "hours"))
 
     @property
     def pieces(self) -> Sequence[Any]:

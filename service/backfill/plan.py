@@ -96,15 +96,20 @@ def look_through(file: JobFile, places: Places, now: datetime, progress: Callabl
     if parquet is None or parquet[0].metadata.num_rows <= EXACT_ROWS:
         _look(plan, checks, file.read(), progress)
         return plan
-    table, columns = parquet
-    for piece in table.pieces():
-        bounds = _bounds(table, columns, piece, to_microseconds(now + HORIZON))
-        if bounds is None:
-            _look(plan, checks, file.read_piece(piece), progress)  # type: ignore[attr-defined] # a Parquet file has pieces
-        else:
-            _look_at_places(plan, table, columns, piece, bounds)
-            progress(plan.rows)
+    for piece in parquet[0].pieces():
+        look_at_piece(plan, file, piece, now, is_exact=False)
+        progress(plan.rows)
     return plan
+
+
+def look_at_piece(plan: Plan, file: Any, piece: Piece, now: datetime, *, is_exact: bool) -> None:  # noqa: ANN401 - a file that has pieces
+    """Note what a piece of a Parquet file needs: row by row, or by the statistics where they tell."""
+    table, columns = file.parquet
+    bounds = None if is_exact else _bounds(table, columns, piece, to_microseconds(now + HORIZON))
+    if bounds is None:
+        _look(plan, Checks(now), file.read_piece(piece), lambda _rows: None)
+    else:
+        _look_at_places(plan, table, columns, piece, bounds)
 
 
 def _look(plan: Plan, checks: Checks, batches: Iterator[JobColumns], progress: Callable[[int], None]) -> None:

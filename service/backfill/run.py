@@ -88,7 +88,7 @@ async def _prepared(  # noqa: PLR0913 - as above
         folder.forget()
     if (saved := folder.saved_plan()) is not None:
         return Ready(folder, replace(spec, now=check_same(saved, asked, folder.path)), saved["rows"])
-    _check_names(spec, overwrite=overwrite)
+    check_names(spec, overwrite=overwrite)
     folder.forget()
     plan = await asyncio.to_thread(planned, gridgram, spec, tell)
     hours = sum(end_hour - first_hour for _, _, spans in plan.needed() for first_hour, end_hour in spans)
@@ -137,7 +137,7 @@ def convert(ready: Ready, *, workers: int = 1, tell: Tell = _quiet, is_stopped: 
                     raise Stopped(f"the run was stopped after {appender.totals.rows:,} rows; the same command goes on from there")
                 appender.put(parts)
         told = summary(ready.spec, appender.totals)
-        _finish(ready, workshop, appender, told)
+        finish(ready, workshop, appender, told)
     except BrokenProcessPool as error:
         raise OutputError(
             "a worker process was ended from outside (out of memory?); the same command goes on, try fewer --workers"
@@ -188,7 +188,7 @@ def _pool(ready: Ready, workers: int) -> Iterator[Executor | None]:
             raise
 
 
-def _finish(ready: Ready, workshop: Workshop, appender: Appender, told: BackfillSummary) -> None:
+def finish(ready: Ready, workshop: Workshop, appender: Appender, told: BackfillSummary) -> None:
     """Close the files and give them their names; the output's comes last, and what was told is kept until the folder goes."""
     folder, spec = ready.folder, ready.spec
     starts = [appender.first_start, *(entry.end for entry in appender.entries[:-1])]
@@ -227,7 +227,7 @@ def default_quarantine(output: Path) -> Path:
     return output.with_name(f"{output.name}.quarantine.ndjson")
 
 
-def _check_names(spec: Spec, *, overwrite: bool) -> None:
+def check_names(spec: Spec, *, overwrite: bool) -> None:
     """Refuse to write over a file that is there, or over the input."""
     quarantine = spec.quarantine or default_quarantine(spec.output)
     for path in (spec.output, quarantine):
