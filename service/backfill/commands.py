@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from pathlib import Path  # noqa: TC003 - typer reads the annotations at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,8 +56,8 @@ def backfill(
         if plot is not None:
             check_can_draw(plot)
         if dask is not None and (dry_run or workers > 1):
-            told = "--dry-run" if dry_run else "--workers"
-            raise InvalidInput([Fault(told, "does not go together with --dask; leave one of them out")])
+            flag = "--dry-run" if dry_run else "--workers"
+            raise InvalidInput([Fault(flag, "does not go together with --dask; leave one of them out")])
         is_folder = dask is not None and not Path(output).suffix
         spec = _spec(
             Path(source),
