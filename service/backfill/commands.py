@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FETCH_SECONDS = 300.0
 """How long one month of one zone is asked for; there is time, and an hour that is not told stays a typical one."""
 MAX_WORKERS = 256
+MAX_DEVICE_W = 100_000.0
+"""No core or accelerator draws more."""
 
 
 def backfill(
@@ -34,7 +36,9 @@ def backfill(
     location: Annotated[str | None, typer.Option(help="Where the jobs ran, for rows that do not say.")] = None,
     time_zone: Annotated[str | None, typer.Option("--tz", help="The zone of times without an offset, such as Europe/Paris.")] = None,
     pue: Annotated[float, typer.Option(help="Facility energy / computer energy, for rows that do not say.")] = 1.0,
-    power_from_tdp: Annotated[bool, typer.Option("--power-from-tdp", help="Model energy that was not metered, and flag it.")] = False,
+    power_from_tdp: Annotated[
+        str, typer.Option("--power-from-tdp", help="Model energy that was not metered from W per core and GPU: cpu=7.5,gpu=300.")
+    ] = "",
     signal: SignalOption = SignalChoice.LIFECYCLE,
     min_quality: Annotated[str, typer.Option(help="The worst quality of an hour that is accepted.")] = "annual",
     quarantine: Annotated[Path | None, typer.Option(help="Where rows without numbers are told; default OUT.quarantine.ndjson.")] = None,
@@ -67,7 +71,7 @@ def backfill(
             location=location,
             time_zone=time_zone,
             pue=pue,
-            power_from_tdp=power_from_tdp,
+            power_from_tdp=_watts(power_from_tdp),
             signal=signal.value,
             min_quality=min_quality,
             quarantine=quarantine,
@@ -157,6 +161,19 @@ def _column_names(text: str) -> dict[str, str]:
         if not (ours.strip() and theirs.strip()):
             raise InvalidInput([Fault("--columns", f"{pair[:40]!r} is no pair; write --columns location=site,energy_kwh=kwh")])
     return {ours.strip(): theirs.strip() for ours, theirs in pairs.values()}
+
+
+def _watts(text: str) -> dict[str, float]:
+    watts: dict[str, float] = {}
+    for pair in filter(None, text.split(",")):
+        name, _, number = (part.strip() for part in pair.partition("="))
+        try:
+            watts[name.lower()] = float(number)
+        except ValueError:
+            watts[name.lower()] = 0.0
+        if not name or not 0 < watts[name.lower()] <= MAX_DEVICE_W:
+            raise InvalidInput([Fault("--power-from-tdp", f"{pair[:40]!r} is no power of a device; write cpu=7.5,gpu=300 [W]")])
+    return watts
 
 
 def _preview(spec: Spec, *, is_json: bool) -> None:

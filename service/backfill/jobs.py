@@ -118,7 +118,8 @@ class ReadOptions:
     """What a user says about a file that the file does not say itself.
 
     `time_zone` (IANA) is of naive stamps, `location` of rows without one, `pue` of rows without one whose energy does not hold it already.
-    `columns` names the file's column for one of ours. `power_from_tdp` allows energy to be modelled where it was not metered.
+    `columns` names the file's column for one of ours. `power_from_tdp` allows energy to be modelled where
+    it was not metered: the W that one device draws, by its name (`cpu` is a core, `gpu` any accelerator that has no entry of its own).
     """
 
     now: datetime
@@ -126,7 +127,7 @@ class ReadOptions:
     location: str | None = None
     pue: float = 1.0
     columns: Mapping[str, str] = field(default_factory=dict)
-    power_from_tdp: bool = False
+    power_from_tdp: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _MARK: Final = b"\xef\xbb\xbf"
 def line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     """Blocks of whole lines, every line end as LF, each with the number of its first line. Raises InvalidInput where reading fails."""
     first, rest = 1, b""
-    for piece in _pieces(path):
+    for piece in pieces(path):
         text = rest + piece
         # A CR at the very end may be half of a CR LF: it waits for the next piece.
         cut = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
@@ -37,7 +37,8 @@ def line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
         yield first, block.removeprefix(_MARK) if first == 1 else block
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
+def pieces(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, inflated, in pieces of at most BLOCK_BYTES. Raises InvalidInput where reading fails."""
     try:
         with path.open("rb") as raw:
             is_gzip = raw.read(2) == GZIP_MAGIC

@@ -36,7 +36,7 @@ class Spec:
     location: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     pue: float = 1.0
-    power_from_tdp: bool = False
+    power_from_tdp: Mapping[str, float] = field(default_factory=dict)
     signal: Signal = Signal.LIFECYCLE
     min_quality: Quality = Quality.ANNUAL
     quarantine: Path | None = None
@@ -51,7 +51,7 @@ class Spec:
     def open(self) -> JobFile:
         """Open the file of jobs. Raises InvalidInput."""
         head = head_of(self.source)
-        options = ReadOptions(self.now, self.time_zone, self.location, self.pue, dict(self.columns), self.power_from_tdp)
+        options = ReadOptions(self.now, self.time_zone, self.location, self.pue, dict(self.columns), dict(self.power_from_tdp))
         return find_reader(head, self.read_as).open(self.source, options)
 
     @property
@@ -67,4 +67,5 @@ class Spec:
             raise refused("file", f"{self.source} cannot be read: {error.strerror}") from error
         told = asdict(self) | {"now": self.now.isoformat(), "size": status.st_size, "modified_ns": status.st_mtime_ns}
         told |= {name: str(told[name].resolve()) for name in ("source", "output", "quarantine") if told[name] is not None}
-        return told | {"columns": dict(self.columns), "version": PACKAGE_VERSION}
+        mappings = {"columns": dict(self.columns), "power_from_tdp": dict(self.power_from_tdp)}
+        return told | mappings | {"version": PACKAGE_VERSION}

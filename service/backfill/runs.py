@@ -1,0 +1,108 @@
+"""Which rows of a tracker count: one that writes a run's energy so far, again and again, means only the last of them.
+
+Rows of one run that start together and whose energy never falls are that run told further and further: the last counts. Rows of one
+run that follow each other, with energy that falls, are parts of it: each counts. What is neither is not decided. Rows without a run's
+name that start together and grow may be one run or several: they are not decided either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Integers = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+TOGETHER_US: Final = 60_000_000
+"""Rows of a named run that start within a minute of each other start together: the clock is a wall clock with whole seconds."""
+UNNAMED_US: Final = 2_000_000
+"""The same for rows without a run's name."""
+COUNTS: Final = 0
+UNSURE: Final = -1
+UNNAMED: Final = -2
+
+
+@dataclass(slots=True)
+class Runs:
+    """The rows of a file that tell a run's energy, gathered batch by batch. Forty bytes a row."""
+
+    _key: list[Integers] = field(default_factory=list)
+    _named: list[NDArray[np.bool_]] = field(default_factory=list)
+    _start: list[Integers] = field(default_factory=list)
+    _end: list[Integers] = field(default_factory=list)
+    _kwh: list[Floats] = field(default_factory=list)
+    _line: list[Integers] = field(default_factory=list)
+
+    def add(self, names: list[str], named: NDArray[np.bool_], start: Integers, end: Integers, kwh: Floats, line: Integers) -> None:  # noqa: PLR0913, PLR0917 - columns
+        """Add rows: a run's name, or what a row without one has in common with others of its kind."""
+        self._key.append(np.fromiter(map(hash, names), np.int64, len(names)))
+        self._named.append(named)
+        self._start.append(start)
+        self._end.append(end)
+        self._kwh.append(kwh)
+        self._line.append(line)
+
+    @property
+    def count(self) -> int:
+        """How many rows were added."""
+        return sum(map(len, self._key))
+
+    def verdicts(self) -> tuple[Integers, Integers]:
+        """For each line added, in order: COUNTS, UNSURE, UNNAMED, or the line that tells the same run further."""
+        if not self._key:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        key, start, end, line = map(np.concatenate, (self._key, self._start, self._end, self._line))
+        named, kwh = np.concatenate(self._named), np.concatenate(self._kwh)
+        key = _with_clusters(key, named, start)
+        verdict = np.zeros(len(key), np.int64)
+        order = np.lexsort((line, kwh, end - start, key))
+        for rows in _groups(order, key):
+            verdict[rows] = _verdict(rows, start, end, kwh, line, is_named=bool(named[rows[0]]))
+        return line, verdict
+
+
+def _with_clusters(key: Integers, named: NDArray[np.bool_], start: Integers) -> Integers:
+    """Keys with rows without a run's name split into those that start together."""
+    rows = np.flatnonzero(~named)
+    if not len(rows):
+        return key
+    order = rows[np.lexsort((start[rows], key[rows]))]
+    begins = np.ones(len(order), np.bool_)
+    begins[1:] = (np.diff(key[order]) != 0) | (np.diff(start[order]) > UNNAMED_US)
+    key = key.copy()
+    key[order] = key[order] ^ (np.cumsum(begins) * np.int64(-7_046_029_254_386_353_131))
+    return key
+
+
+def _groups(order: Integers, key: Integers) -> Iterator[Integers]:
+    """Rows of the same key, where there are several."""
+    ends = np.flatnonzero(np.append(np.diff(key[order]) != 0, True))
+    begins = np.insert(ends[:-1] + 1, 0, 0)
+    for group in np.flatnonzero(ends > begins):
+        yield order[begins[group] : ends[group] + 1]
+
+
+def _verdict(rows: Integers, start: Integers, end: Integers, kwh: Floats, line: Integers, *, is_named: bool) -> Integers | int:  # noqa: PLR0913 - columns
+    """What becomes of the rows of one key, which are ordered by how long they lasted."""
+    starts, energies = start[rows], kwh[rows]
+    grows = bool((np.diff(energies) >= 0).all())
+    if not is_named:
+        return UNNAMED if grows else COUNTS
+    if starts.max() - starts.min() <= TOGETHER_US:
+        if not grows:
+            return UNSURE
+        told = np.full(len(rows), line[rows[-1]])
+        told[-1] = COUNTS
+        return told
+    in_time = rows[np.argsort(starts, kind="stable")]
+    follow = bool((start[in_time][1:] >= end[in_time][:-1] - UNNAMED_US).all())
+    length = end[in_time] - start[in_time]
+    keeps_growing = bool((np.diff(kwh[in_time]) >= 0).all() and (np.diff(length) >= 0).all())
+    return COUNTS if follow and not keeps_growing else UNSURE
