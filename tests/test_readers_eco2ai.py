@@ -17,7 +17,7 @@ HEADER = (
 )
 
 
-def row(
+def row(  # noqa: PLR0917 - cells
     run: str = "a",
     epoch: str = "N/A",
     start: str = "2024-07-01 14:00:00",
