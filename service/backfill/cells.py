@@ -10,7 +10,7 @@ from service.importing.arrow import floats
 from service.importing.faults import refused, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -102,6 +102,16 @@ def matches(texts: Cells, pattern: str) -> NDArray[np.bool_]:
     return found
 
 
+def is_one_of(texts: Cells, words: Sequence[str]) -> NDArray[np.bool_]:
+    """Which texts are one of these words, small or capital."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+    from pyarrow import compute  # noqa: PLC0415 - heavy
+
+    values = pa.array([form for word in words for form in (word, word.lower(), word.upper(), word.capitalize())], pa.string())
+    found: NDArray[np.bool_] = compute.is_in(texts, value_set=values).to_numpy(zero_copy_only=False)
+    return found
+
+
 def parts_of(texts: Cells, pattern: str) -> Any:  # noqa: ANN401 - an Arrow struct array
     """The named groups of a pattern for each text, null where it does not match."""
     from pyarrow import compute  # noqa: PLC0415 - heavy
@@ -122,6 +132,7 @@ def part_numbers(parts: Any, name: str) -> NDArray[np.float64]:  # noqa: ANN401 
 
 def clock_seconds(texts: Cells) -> NDArray[np.float64]:
     """Lengths of time that are written [days-]hours:minutes:seconds, NaN for another text. [s]"""
-    parts = parts_of(texts, _CLOCK)
+    encoded = texts.dictionary_encode()
+    parts = parts_of(encoded.dictionary, _CLOCK)
     seconds: NDArray[np.float64] = np.sum([part_numbers(parts, name) * seconds for name, seconds in SECONDS_OF.items()], axis=0)
-    return seconds
+    return seconds[encoded.indices.to_numpy()] if len(seconds) else seconds

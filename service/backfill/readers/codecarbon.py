@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from service.backfill.cells import Columns, equals, matches
+from service.backfill.cells import Columns, equals
 from service.backfill.readers.plain import open_table
 from service.backfill.told_runs import ToldRuns
 from service.backfill.tracked import PlaceFinder, jobs_of, lengths, moments, names_of
 from service.backfill.tracker_places import ToldPlace
+from service.importing.arrow import distinct
 from service.importing.faults import refused, shown
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ NUMBERS: Final = (
 )
 """Columns that hold a number or nothing; text in one of them tells of a row whose cells have moved."""
 WORDS: Final = {
-    "on_cloud": r"^(?i:Y|N|True|False)?$",
-    "tracking_mode": r"^(?:machine|process)?$",
-    "country_iso_code": r"^(?:[A-Za-z]{2,3})?$",
-    "country_name": r"^[^0-9]*$",
+    "on_cloud": re.compile(r"(?:Y|N|True|False)?", re.IGNORECASE),
+    "tracking_mode": re.compile(r"(?:machine|process)?"),
+    "country_iso_code": re.compile(r"(?:[A-Za-z]{2,3})?"),
+    "country_name": re.compile(r"[^0-9]*"),
 }
 """Columns with few possible words, for the same reason."""
 GLUED: Final = re.compile(r"^(.*[a-z_])(\d{4}-\d\d-\d\d[T ].*)$")
@@ -164,12 +165,15 @@ class CodeCarbonFile:
         )
 
 
-def _check_words(columns: Columns, name: str, pattern: str) -> None:
-    if name in columns:
-        texts = columns.texts(name)
-        columns.fault(
-            ~matches(texts, pattern), lambda row: f"column {name}: {shown(texts[row].as_py())} does not belong there; have cells moved?"
-        )
+def _check_words(columns: Columns, name: str, pattern: re.Pattern[str]) -> None:
+    """Give a fault to each row whose cell holds another word than belongs there; every word is looked at once."""
+    if name not in columns:
+        return
+    words, place = distinct(columns.texts(name), name)
+    wrong = np.array([pattern.fullmatch(word or "") is None for word in words], np.bool_)
+    if wrong.any():
+        reason = "column {}: {} does not belong there; have cells moved?"
+        columns.fault(wrong[place], lambda row: reason.format(name, shown(words[int(place[row])])))
 
 
 def _told_place(cells: tuple[str, ...]) -> ToldPlace:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from service.backfill.cells import Columns, clock_seconds, matches, part_numbers, parts_of
+from service.backfill.cells import Columns, clock_seconds, is_one_of, matches, part_numbers, parts_of
 from service.backfill.clocks import decide, doubt, times
 from service.backfill.devices import allocated, modelled_w
 from service.backfill.jobs import JobColumns
@@ -23,6 +23,7 @@ from service.backfill.stamps import time_zone
 from service.backfill.table import head_of
 from service.backfill.text_table import TextTable
 from service.backfill.tracked import US_PER_SECOND, names_of
+from service.importing.arrow import floats
 from service.importing.faults import refused, shown
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ J_PER_KWH: Final = 3_600_000.0
 NO_VALUES: Final = (0.0, float(0xFFFF_FFFE), float(0xFFFF_FFFF), float(0xFF_FFFE))
 """No energy: never metered, and NO_VAL and INFINITE of 32 and 24 bits; those of 64 bits lie above MOST_J."""
 MOST_J: Final = 2.0**62
-_UNKNOWN: Final = r"^(?i:|N/A|NA|None|Unknown|-)$"
+UNKNOWN: Final = ("", "N/A", "NA", "None", "Unknown", "-")
 _ENERGY: Final = r"^(?P<count>\d{1,20}(?:\.\d{1,9})?)(?P<suffix>[KMGTPE]?)$"
+_PLAIN: Final = r"^\d{1,20}$"
 _SUFFIXES: Final = " KMGTPE"
 _JSON: Final = re.compile(rb'"(?:job_id|association|tres|slurm|Slurm)"')
 
@@ -142,8 +144,8 @@ class SlurmFile:
             reason = f"the export has no column {' and no column '.join(missing)}; add it to sacct --format"
             columns.fault(np.ones(columns.count, np.bool_), lambda _: reason)
             return np.zeros(columns.count, np.int64), np.zeros(columns.count, np.int64)
-        columns.fault(matches(columns.texts("Start"), _UNKNOWN), lambda _: "the job had not begun when it was exported")
-        columns.fault(matches(columns.texts("End"), _UNKNOWN), lambda _: "the job had not ended when it was exported")
+        columns.fault(is_one_of(columns.texts("Start"), UNKNOWN), lambda _: "the job had not begun when it was exported")
+        columns.fault(is_one_of(columns.texts("End"), UNKNOWN), lambda _: "the job had not ended when it was exported")
         (start, begins), (end, ends) = (times(columns, name, self._clock) for name in TIMES)
         if self._clock is None and any("has no offset" in reason for row, reason in columns.faults.items() if row not in skipped):
             raise refused(
@@ -201,11 +203,13 @@ def _joules(columns: Columns) -> Floats:
 
 def _told_joules(columns: Columns, name: str) -> Floats:
     texts = columns.texts(name)
-    parts = parts_of(texts, _ENERGY)
-    count = part_numbers(parts, "count")
-    wrong = np.isnan(count) & ~matches(texts, _UNKNOWN)
-    columns.fault(wrong, lambda row: f"column {name}: {shown(texts[row].as_py())} is no energy in J")
-    joules = count * _scale(parts)
+    joules, known = floats(texts, name)
+    known &= matches(texts, _PLAIN)
+    if not known.all():
+        parts = parts_of(texts, _ENERGY)
+        joules = part_numbers(parts, "count") * _scale(parts)
+        wrong = np.isnan(joules) & ~is_one_of(texts, UNKNOWN)
+        columns.fault(wrong, lambda row: f"column {name}: {shown(texts[row].as_py())} is no energy in J")
     joules[np.isin(joules, NO_VALUES) | (joules > MOST_J)] = np.nan
     return joules
 
