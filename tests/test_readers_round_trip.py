@@ -218,3 +218,28 @@ def test_jobs_that_are_written_come_back_the_same(tmp_path_factory: pytest.TempP
         assert read["kwh"] == pytest.approx(job.kwh, rel=1e-12, abs=1e-12)
         assert read["pue"] == 1.0
     assert len(found.jobs) + len(found.faults) == len(written)
+
+
+@settings(max_examples=25, deadline=None)
+@given(written=st.lists(jobs, min_size=1, max_size=6), told_times=st.integers(1, 5), order=st.randoms(use_true_random=False))
+def test_runs_that_are_told_further_and_further_in_any_order_come_back_once(
+    tmp_path_factory: pytest.TempPathFactory, written: list[Job], told_times: int, order: Any
+) -> None:
+    header = "timestamp,project_name,run_id,duration,emissions,energy_consumed,country_iso_code"
+    lines = []
+    for number, job in enumerate(written):
+        for share in range(1, told_times + 1):
+            seconds = job.seconds * share / told_times
+            end = (job.start + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+            so_far = job.kwh * (share / told_times)
+            lines.append(f"{end},p,run {number},{seconds!r},0.1,{so_far!r},FRA")
+    order.shuffle(lines)
+    path: Path = tmp_path_factory.getbasetemp() / "flushed.log"
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+
+    found = told(path, time_zone="UTC")
+
+    assert found.faults == {}
+    assert len(found.skipped) == len(written) * (told_times - 1)
+    read = sorted((job["start"], job["end"], job["kwh"]) for job in found.jobs.values())
+    assert read == sorted((format_time(job.start), format_time(job.end), job.kwh) for job in written)

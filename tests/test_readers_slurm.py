@@ -273,3 +273,15 @@ def test_a_whole_run_carries_slurms_columns_and_its_energy_in_kwh(tmp_path: Path
     assert "not metered" in unknown["error"]
     assert (summary["jobs"], summary["rows_quarantined"]) == (1, 1)
     assert [entry["line"] for entry in quarantined(tmp_path / "out.ndjson")] == [4]
+
+
+def test_processes_share_the_work_and_write_the_same_bytes(tmp_path: Path) -> None:
+    path = lines_of(
+        tmp_path / "jobs.txt", HEADER, *[row(f"{number // 2}{'.0' * (number % 2)}") for number in range(400)], row("x", energy="0")
+    )
+
+    backfilled(path, tmp_path / "one.csv", **PARIS, part_rows=100)
+    backfilled(path, tmp_path / "two.csv", **PARIS, part_rows=100, workers=2)
+
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+    assert quarantined(tmp_path / "one.csv") == quarantined(tmp_path / "two.csv")

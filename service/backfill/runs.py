@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     Integers = NDArray[np.int64]
@@ -56,15 +54,30 @@ class Runs:
 
     def verdicts(self) -> tuple[Integers, Integers]:
         """For each line added, in order: COUNTS, UNSURE, UNNAMED, or the line that tells the same run further."""
-        if not self._key:
+        if not self.count:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         key, start, end, line = map(np.concatenate, (self._key, self._start, self._end, self._line))
         named, kwh = np.concatenate(self._named), np.concatenate(self._kwh)
         key = _with_clusters(key, named, start)
-        verdict = np.zeros(len(key), np.int64)
         order = np.lexsort((line, kwh, end - start, key))
-        for rows in _groups(order, key):
-            verdict[rows] = _verdict(rows, start, end, kwh, line, is_named=bool(named[rows[0]]))
+        begins, ends = _groups(key[order])
+        starts = start[order]
+        together = np.maximum.reduceat(starts, begins) - np.minimum.reduceat(starts, begins) <= TOGETHER_US
+        drops = np.append(False, np.diff(kwh[order]) < 0)
+        drops[begins] = False
+        grows = np.add.reduceat(drops, begins, dtype=np.int64) == 0
+        is_named, several = named[order[begins]], ends > begins
+        told = np.zeros(len(begins), np.int64)
+        further = several & is_named & together & grows
+        told[further] = line[order[ends[further]]]
+        told[several & is_named & together & ~grows] = UNSURE
+        told[several & ~is_named & grows] = UNNAMED
+        verdict = np.zeros(len(key), np.int64)
+        verdict[order] = np.repeat(told, ends - begins + 1)
+        verdict[order[ends[further]]] = COUNTS
+        for group in np.flatnonzero(several & is_named & ~together):
+            rows = order[begins[group] : ends[group] + 1]
+            verdict[rows] = _apart(rows, start, end, kwh)
         return line, verdict
 
 
@@ -81,27 +94,15 @@ def _with_clusters(key: Integers, named: NDArray[np.bool_], start: Integers) -> 
     return key
 
 
-def _groups(order: Integers, key: Integers) -> Iterator[Integers]:
-    """Rows of the same key, where there are several."""
-    ends = np.flatnonzero(np.append(np.diff(key[order]) != 0, True))
-    begins = np.insert(ends[:-1] + 1, 0, 0)
-    for group in np.flatnonzero(ends > begins):
-        yield order[begins[group] : ends[group] + 1]
+def _groups(ordered: Integers) -> tuple[Integers, Integers]:
+    """The first and the last place of each run of equal keys."""
+    ends = np.flatnonzero(np.append(np.diff(ordered) != 0, True))
+    return np.insert(ends[:-1] + 1, 0, 0), ends
 
 
-def _verdict(rows: Integers, start: Integers, end: Integers, kwh: Floats, line: Integers, *, is_named: bool) -> Integers | int:  # noqa: PLR0913 - columns
-    """What becomes of the rows of one key, which are ordered by how long they lasted."""
-    starts, energies = start[rows], kwh[rows]
-    grows = bool((np.diff(energies) >= 0).all())
-    if not is_named:
-        return UNNAMED if grows else COUNTS
-    if starts.max() - starts.min() <= TOGETHER_US:
-        if not grows:
-            return UNSURE
-        told = np.full(len(rows), line[rows[-1]])
-        told[-1] = COUNTS
-        return told
-    in_time = rows[np.argsort(starts, kind="stable")]
+def _apart(rows: Integers, start: Integers, end: Integers, kwh: Floats) -> int:
+    """What becomes of rows of one run that did not start together: parts of it when they follow each other and do not keep growing."""
+    in_time = rows[np.argsort(start[rows], kind="stable")]
     follow = bool((start[in_time][1:] >= end[in_time][:-1] - UNNAMED_US).all())
     length = end[in_time] - start[in_time]
     keeps_growing = bool((np.diff(kwh[in_time]) >= 0).all() and (np.diff(length) >= 0).all())
