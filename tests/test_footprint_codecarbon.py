@@ -50,7 +50,7 @@ def test_a_stamp_that_the_clock_showed_twice_or_never_is_refused_and_taken_with_
     doubtful = write(tmp_path / "doubtful.csv", f"{stamp},a,1800,1.5,FRA,1.0,,,p")
     sure = write(tmp_path / "sure.csv", f"{stamp}+02:00,a,1800,1.5,FRA,1.0,,,p")
 
-    with pytest.raises(InvalidInput, match=r"the clock of Europe/Paris skipped .* or showed it twice; write it with its offset"):
+    with pytest.raises(InvalidInput, match=r"the clock of Europe/Paris (skipped|showed) "):
         deployments_of(doubtful, "Europe/Paris")
     (entry,) = deployments_of(sure, "Europe/Paris")
 
