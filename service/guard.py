@@ -230,13 +230,15 @@ def _compress(request: web.Request, response: web.StreamResponse) -> None:
     if (
         isinstance(response, web.Response)
         and response.body is not None
+        and hdrs.CONTENT_ENCODING not in response.headers
         and len(response.body) >= COMPRESSED_BYTES  # type: ignore[arg-type]  # ours are always bytes
-        and _accepts_gzip(request)
+        and accepts_gzip(request)
     ):
         response.enable_compression(ContentCoding.gzip)
 
 
-def _accepts_gzip(request: web.Request) -> bool:
+def accepts_gzip(request: web.Request) -> bool:
+    """Whether the caller takes an answer packed with gzip."""
     for entry in request.headers.get("Accept-Encoding", "").lower().split(","):
         coding, _, weight = entry.replace(" ", "").partition(";q=")
         if coding in {"gzip", "*"}:

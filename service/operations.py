@@ -9,6 +9,7 @@ from service.footprint.operations import OPERATIONS as FOOTPRINT_OPERATIONS
 from service.forecasting.operations import OPERATIONS as FORECASTING
 from service.formats import CSV_TYPE, JSON_TYPE, PARQUET_TYPE
 from service.operation import BODY_PROBLEMS, NDJSON_TYPE, Example, Operation
+from service.page.operations import OPERATIONS as PAGE
 from service.requests import EmissionsRequest, LatestQuery, LocationQuery, SeriesQuery
 from service.scheduling.operations import OPERATIONS as SCHEDULING
 
@@ -190,4 +191,5 @@ OPERATIONS: tuple[Operation, ...] = (
         is_open=True,
     ),
     *FORECASTING,
+    *PAGE,
 )

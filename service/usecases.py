@@ -132,11 +132,11 @@ class Gridgram:
         place = await self._place(query.location)
         signal, present = Signal(query.signal), hour_of(now)
         span = place.zone.key, signal, present - LATEST_HOURS, present + 1
-        newest = _newest_known(await self.intensity.read_at_once(*span))
+        newest = newest_known(await self.intensity.read_at_once(*span))
         fetcher = self.intensity.fetcher
-        if newest is None or (self._is_stale(newest, now) and fetcher and fetcher.is_answering(place.zone.key, signal)):
+        if newest is None or (self.is_stale(newest, now) and fetcher and fetcher.is_answering(place.zone.key, signal)):
             series = await self.intensity.read(*span)
-            newest = _newest_known(series) or series.window(present, present + 1)
+            newest = newest_known(series) or series.window(present, present + 1)
         if not newest.quality[0]:
             raise self._no_data(place.zone, signal, [present], None)
         hour = newest.first_hour
@@ -150,16 +150,16 @@ class Gridgram:
             "high": float(newest.high[0]),
             "quality": QUALITIES[newest.quality[0] - 1].value,
             "provider": newest.sources[newest.source[0]].provider,
-            "age_seconds": _age_seconds(newest, now),
-            "stale": self._is_stale(newest, now),
+            "age_seconds": age_seconds(newest, now),
+            "stale": self.is_stale(newest, now),
             "provenance": series_provenance(newest),
         }
 
-    def _is_stale(self, newest: IntensitySeries, now: datetime) -> bool:
+    def is_stale(self, newest: IntensitySeries, now: datetime) -> bool:
         """Whether an hour is older than its source should let it become."""
         fetcher = self.intensity.fetcher
         provider = newest.sources[newest.source[0]].provider
-        return _age_seconds(newest, now) > stale_after_seconds(fetcher.providers.get(provider) if fetcher else None)
+        return age_seconds(newest, now) > stale_after_seconds(fetcher.providers.get(provider) if fetcher else None)
 
     async def locate(self, query: LocationQuery) -> LocateAnswer:
         """The zone of a location. Raises UnknownLocation."""
@@ -273,14 +273,14 @@ class Gridgram:
         return [signal.value for signal in Signal if signal in told or self.intensity.reference.offer(zone.key, signal)]
 
 
-def _newest_known(series: IntensitySeries) -> IntensitySeries | None:
+def newest_known(series: IntensitySeries) -> IntensitySeries | None:
     """The newest hour that a source told, forecasts excluded."""
     known = ((series.quality > 0) & (series.quality <= _KNOWN)).nonzero()[0]
     hour = series.first_hour + int(known[-1]) if len(known) else None
     return None if hour is None else series.window(hour, hour + 1)
 
 
-def _age_seconds(hour: IntensitySeries, now: datetime) -> float:
+def age_seconds(hour: IntensitySeries, now: datetime) -> float:
     """How long ago an hour ended; 0 while it is not over. [s]"""
     return max(0.0, (now - hour_start(hour.end_hour)).total_seconds())
 

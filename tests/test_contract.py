@@ -76,6 +76,7 @@ NAMES_WITH_A_UNIT = {
     "rows_per_second",
     "jobs",
     "upload_bytes",
+    "zones",
 }
 """Units by themselves, degrees by custom, counts by what they count, years."""
 NO_UNIT = {"pue", "status", "line", "coverage", "host_factor", "utilisation", "share", "gpu_count", "top"}
