@@ -39,6 +39,7 @@ async function open({ focus = true } = {}) {
     show(main, place);
     if (focus) main.focus({ preventScroll: true });
     await view.render(place, context);
+    performance.mark("drawn");
   } catch (error) {
     if (error.name === "AbortError" || stay.signal.aborted) return;
     show(main, place);

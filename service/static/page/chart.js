@@ -2,20 +2,14 @@
 
 import { h, s, show } from "./dom.js";
 import { clock, day, number } from "./format.js";
-import { isSupposed } from "./scale.js";
+import { kindOf } from "./scale.js";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const HEIGHT = 270;
-const MARGIN = { left: 52, right: 10, top: 14, bottom: 28 };
+const MARGIN = { left: 52, right: 10, top: 24, bottom: 28 };
 const TICKS = 4;
 const DAY_PIXELS = 78;
-
-/** How the hours of a quality are drawn: told by a source, forecast, or supposed (typical and annual). */
-export function kindOf(quality) {
-  if (isSupposed(quality)) return "supposed";
-  return quality === "forecast" ? "ahead" : "told";
-}
 
 /**
  * A chart of points {start, value, low, high, quality, text}, one an hour, in order; hours without a point are gaps.
@@ -106,7 +100,7 @@ function yAxis(top, y, width, unit) {
   return s("g", { class: "axis" }, marks.map((mark) => [
     s("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(mark), y2: y(mark) }),
     s("text", { x: MARGIN.left - 6, y: y(mark) + 4, "text-anchor": "end" }, number(mark)),
-  ]), s("text", { x: 2, y: 9 }, unit));
+  ]), s("text", { x: 2, y: 11 }, unit));
 }
 
 function xAxis(first, last, x, inner) {
@@ -117,12 +111,12 @@ function xAxis(first, last, x, inner) {
   for (let at = Math.ceil(first / step) * step; at < last; at += step) marks.push(at);
   return s("g", { class: "axis" }, marks.map((at) => [
     s("line", { class: "day", x1: x(at), x2: x(at), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }),
-    x(at) > MARGIN.left + inner - 36 ? null : s("text", { x: x(at) + 3, y: HEIGHT - 9 }, at % DAY === 0 ? day(at) : clock(at)),
+    x(at) > MARGIN.left + inner - 74 ? null : s("text", { x: x(at) + 3, y: HEIGHT - 9 }, at % DAY === 0 ? day(at) : clock(at)),
   ]));
 }
 
 function presentLine(present, x) {
-  return s("g", { class: "present" }, s("line", { x1: x(present), x2: x(present), y1: 4, y2: HEIGHT - MARGIN.bottom }), s("text", { x: x(present) + 4, y: 12 }, "now"));
+  return s("g", { class: "present" }, s("line", { x1: x(present), x2: x(present), y1: 14, y2: HEIGHT - MARGIN.bottom }), s("text", { x: x(present), y: 12, "text-anchor": "middle" }, "now"));
 }
 
 /** A round number that is not below. */
@@ -131,7 +125,7 @@ function niceEnd(value) {
   return (([1, 1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8, 10].find((step) => step * size >= value)) ?? 10) * size;
 }
 
-const KINDS = { told: "told by a source", ahead: "forecast", supposed: "typical or annual: told by nobody for this hour" };
+const KINDS = { given: "given with the request", told: "told by a source", ahead: "forecast", supposed: "typical or annual: told by nobody for this hour" };
 
 function keyOf(hours, bars) {
   const held = Object.keys(KINDS).filter((kind) => hours.some((point) => point.kind === kind));

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { hourChart } from "./chart.js";
 import { h, show } from "./dom.js";
-import { instant, mass, number, rfc3339 } from "./format.js";
+import { instant, mass, massBand, number, rfc3339 } from "./format.js";
 import { coverageBar, field, problemBox, provenanceList, qualityMark, repeatBox, table } from "./parts.js";
 import { readProfile, Unreadable } from "./profile.js";
 
@@ -27,7 +27,7 @@ export function render(place, { signal, stay }) {
   input.file.addEventListener("change", () => take(input.file.files[0]));
   const form = h("form", { class: "form", onsubmit: (event) => { event.preventDefault(); convert(input, { signal, stay }, told); } },
     field("Where", input.location, "a zone, cloud region or point"), field("PUE", input.pue, "1 where the kWh are the facility's own"),
-    h("fieldset", {}, h("legend", {}, "Energy in all"), field("kWh", input.kwh), field("Start", input.start), field("End", input.end)),
+    h("fieldset", { class: "wide across" }, h("legend", {}, "Energy in all"), field("kWh", input.kwh), field("Start", input.start), field("End", input.end)),
     h("fieldset", { class: "wide" }, h("legend", {}, "or a profile, which goes before"),
       field("CSV with start and kwh, or JSON", input.text, "paste it, drop a file here, or choose one; times need an offset"), field("File", input.file)),
     h("button", {}, "Convert"));
@@ -58,7 +58,7 @@ async function convert(input, { signal, stay }, told) {
 
 function result(call, answer) {
   return [
-    h("p", { class: "headline" }, h("strong", {}, mass(answer.emissions_g)), " CO₂e ", h("span", { class: "quiet" }, `(p10–p90 ${mass(answer.emissions_low_g)}–${mass(answer.emissions_high_g)})`)),
+    h("p", { class: "headline" }, h("strong", {}, mass(answer.emissions_g)), " CO₂e ", h("span", { class: "quiet" }, `(p10–p90 ${massBand(answer.emissions_low_g, answer.emissions_high_g)})`)),
     h("p", {}, `${number(answer.facility_energy_kwh)} kWh at ${number(answer.intensity_g_per_kwh)} g/kWh on the mean, ${answer.zone ?? "a given intensity"}, ${answer.signal}, ${instant(answer.start)} to ${instant(answer.end)} UTC.`),
     answer.location_detail && h("p", { class: "note" }, answer.location_detail),
     h("h2", {}, "What is measured, and what is not"), coverageBar(answer.coverage, "Share of the energy by quality"),

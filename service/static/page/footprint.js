@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { BLOOM } from "./bloom.js";
 import { h, s, show } from "./dom.js";
-import { mass, number, share } from "./format.js";
+import { mass, massBand, number, share } from "./format.js";
 import { copyButton, field, problemBox, qualityMark, repeatBox, table } from "./parts.js";
 
 const [WIDTH, LEFT, RIGHT, ROW] = [880, 120, 120, 40];
@@ -36,7 +36,7 @@ export function render(place, { stay }) {
 function result(call, answer) {
   return [
     h("p", { class: "headline" }, answer.name ? `${answer.name}: ` : "", h("strong", {}, mass(answer.total.emissions_g)), " CO₂e ",
-      h("span", { class: "quiet" }, `(p10–p90 ${mass(answer.total.emissions_low_g)}–${mass(answer.total.emissions_high_g)})`)),
+      h("span", { class: "quiet" }, `(p10–p90 ${massBand(answer.total.emissions_low_g, answer.total.emissions_high_g)})`)),
     answer.warnings.map((warning) => h("p", { class: "note" }, warning)),
     stack(answer), bars(answer.components),
     components(answer), rates(answer),
@@ -72,7 +72,7 @@ function bars(parts) {
     });
     const [low, high] = [x(part.emissions_low_g), x(part.emissions_high_g)];
     return s("g", {}, s("text", { x: 0, y: middle + 5, class: "name" }, part.component), pieces,
-      s("path", { class: "whisker", d: `M${low} ${middle - 6}v12M${low} ${middle}H${high}M${high} ${middle - 6}v12` }),
+      low === high ? null : s("path", { class: "whisker", d: `M${low} ${middle - 6}v12M${low} ${middle}H${high}M${high} ${middle - 6}v12` }),
       s("text", { x: Math.max(high, x(part.emissions_g)) + 8, y: middle + 5 }, mass(part.emissions_g)));
   });
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Components with their bands" },
@@ -81,10 +81,10 @@ function bars(parts) {
 
 function components({ components: parts }) {
   const rows = parts.flatMap((part) => [
-    [h("strong", {}, part.component), h("strong", {}, mass(part.emissions_g)), `${mass(part.emissions_low_g)}–${mass(part.emissions_high_g)}`, share(part.total_share), ""],
-    ...(part.uses ?? []).map((use) => [use.name, mass(use.emissions_g), `${mass(use.emissions_low_g)}–${mass(use.emissions_high_g)}`, "",
+    [h("strong", {}, part.component), h("strong", {}, mass(part.emissions_g)), massBand(part.emissions_low_g, part.emissions_high_g), share(part.total_share), ""],
+    ...(part.uses ?? []).map((use) => [use.name, mass(use.emissions_g), massBand(use.emissions_low_g, use.emissions_high_g), "",
       [`${number(use.facility_energy_kwh)} kWh × ${number(use.intensity_g_per_kwh)} g/kWh `, Object.keys(use.coverage).map(qualityMark)]]),
-    ...(part.hardware ?? []).map((device) => [device.name, mass(device.emissions_g), `${mass(device.emissions_low_g)}–${mass(device.emissions_high_g)}`, "",
+    ...(part.hardware ?? []).map((device) => [device.name, mass(device.emissions_g), massBand(device.emissions_low_g, device.emissions_high_g), "",
       `${number(device.device_hours)} h of ${number(device.embodied_kg)} kg over ${number(device.lifetime_years)} years, used ${share(device.utilisation)}`]),
   ]);
   return table("Components", ["What", "Emits", "p10–p90", "Share", "Made of"], rows);

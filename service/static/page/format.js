@@ -17,6 +17,11 @@ export function mass(grams) {
   return `${number(grams / size)} ${unit}`;
 }
 
+/** A band of grams; a dash where none is known, which the API tells by two equal ends. */
+export function massBand(low, high) {
+  return low === high ? "–" : `${mass(low)}–${mass(high)}`;
+}
+
 /** A share of 1 as percent. */
 export function share(value) {
   return PERCENT.format(value);

@@ -17,7 +17,8 @@ const PARTS = {
   Asia: [55, 58, 150, -8],
   Oceania: [110, -5, 179, -48],
 };
-const DOT_PIXELS = 4;
+const [DOT_PIXELS, DOT_PART] = [1.4, 1 / 700];
+/** A dot is a little larger on a wider map. */
 const NARROWEST = 200;
 
 /** Longitude and latitude [degrees] in units of the map: Equal Earth (Savric, Patterson, Jenny 2018). */
@@ -49,7 +50,7 @@ export function worldMap(rows, openZone) {
     svg.setAttribute("viewBox", box.map((side) => side.toFixed(1)).join(" "));
     const unit = Math.max(box[2] / (svg.clientWidth || 1000), box[3] / (svg.clientHeight || 487));
     for (const pattern of hatched) pattern.setAttribute("patternTransform", `rotate(45) scale(${unit.toFixed(3)})`);
-    for (const dot of dots) dot.setAttribute("r", (DOT_PIXELS * unit).toFixed(2));
+    for (const dot of dots) dot.setAttribute("r", ((DOT_PIXELS + svg.clientWidth * DOT_PART) * unit).toFixed(2));
   }
 
   function zoom(factor, x = box[0] + box[2] / 2, y = box[1] + box[3] / 2) {

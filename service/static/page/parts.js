@@ -3,7 +3,7 @@
 import { curl, send, Problem } from "./api.js";
 import { h, show } from "./dom.js";
 import { instant, share } from "./format.js";
-import { isSupposed } from "./scale.js";
+import { kindOf } from "./scale.js";
 
 /** A problem as the API words it. */
 export function problemBox(error) {
@@ -20,8 +20,7 @@ export function problemBox(error) {
 
 /** How an hour came to be known, with the mark that it has wherever it is drawn. */
 export function qualityMark(quality) {
-  const kind = isSupposed(quality) ? "supposed" : quality === "forecast" ? "ahead" : "told";
-  return h("span", { class: `quality ${kind}` }, quality);
+  return h("span", { class: `quality ${kindOf(quality)}` }, quality);
 }
 
 /** A bar of the shares of each quality; typical and annual ones are hatched. */
@@ -29,7 +28,7 @@ export function coverageBar(coverage, label) {
   const shares = Object.entries(coverage);
   const bar = h("div", { class: "coverage-bar", role: "img", "aria-label": `${label}: ${shares.map(([quality, part]) => `${share(part)} ${quality}`).join(", ")}` },
     shares.map(([quality, part]) => {
-      const piece = h("span", { class: isSupposed(quality) ? "piece supposed" : quality === "forecast" ? "piece ahead" : "piece told" });
+      const piece = h("span", { class: `piece ${kindOf(quality)}` });
       piece.style.flexGrow = String(part);
       return piece;
     }));

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { h, s, show } from "./dom.js";
-import { clock, day, instant, mass, number, rfc3339 } from "./format.js";
+import { clock, day, instant, mass, massBand, number, rfc3339 } from "./format.js";
 import { copyable, copyButton, field, problemBox, provenanceList, qualityMark, repeatBox, table } from "./parts.js";
 import { legend, paint } from "./scale.js";
 
@@ -70,7 +70,7 @@ function result(call, answer) {
 
 function headline(best, baseline) {
   return h("p", { class: "headline" }, h("strong", {}, best.location), ` from ${instant(best.start)} to ${instant(best.end)} UTC: `,
-    h("strong", {}, mass(best.emissions_g)), h("span", { class: "quiet" }, ` (${mass(best.emissions_low_g)}–${mass(best.emissions_high_g)}) `), qualityMark(best.quality),
+    h("strong", {}, mass(best.emissions_g)), h("span", { class: "quiet" }, ` (${massBand(best.emissions_low_g, best.emissions_high_g)}) `), qualityMark(best.quality),
     baseline && h("span", { class: "quiet" }, ` ${saved(best)} against starting at ${instant(baseline.start)} UTC in ${baseline.location} (${mass(baseline.emissions_g)})`));
 }
 
@@ -100,7 +100,7 @@ function timeline({ earliest, latest, per_location: best, baseline }) {
 }
 
 function options({ options: best, per_location: places, baseline }) {
-  const cells = (name, option) => [name, `${instant(option.start)} → ${instant(option.end)}`, mass(option.emissions_g), `${mass(option.emissions_low_g)}–${mass(option.emissions_high_g)}`,
+  const cells = (name, option) => [name, `${instant(option.start)} → ${instant(option.end)}`, mass(option.emissions_g), massBand(option.emissions_low_g, option.emissions_high_g),
     option.savings_percent === undefined ? "–" : `${number(option.savings_percent)} %`, qualityMark(option.quality)];
   return table("Best options, the best of each place, and starting at once", ["Where", "When, UTC", "Emits", "p10–p90", "Saves", "Quality"], [
     ...best.map((option, index) => cells(`${index + 1}. ${option.location}`, option)),

@@ -7,7 +7,7 @@ import { number } from "./format.js";
 export const ENDS = [50, 100, 200, 300, 400, 550, 750];
 
 /** The colour of each step; the style sheet names the same ones --step-0 to --step-7. */
-export const COLOURS = ["#d6f2da", "#a5dcae", "#b3ca5e", "#d0a02c", "#c27420", "#a5521b", "#763018", "#471812"];
+export const COLOURS = ["#d6f2da", "#a5dcae", "#adc354", "#d0a02c", "#c27420", "#a5521b", "#763018", "#471812"];
 
 const LIGHT_STEPS = 4;
 const SUPPOSED = new Set(["typical", "annual"]);
@@ -21,6 +21,12 @@ export function stepOf(gPerKwh) {
 /** Whether an hour was never told by anyone: it is hatched wherever it is drawn. */
 export function isSupposed(quality) {
   return SUPPOSED.has(quality);
+}
+
+/** How an hour is drawn: given with the request, told by a source, forecast, or supposed. */
+export function kindOf(quality) {
+  if (isSupposed(quality)) return "supposed";
+  return { forecast: "ahead", given: "given" }[quality] ?? "told";
 }
 
 /** The paint of an hour: a plain colour, or the same one hatched. */
