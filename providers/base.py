@@ -98,13 +98,17 @@ class MixPoint:
 
 @dataclass(frozen=True, slots=True)
 class IntensityPoint:
-    """The source's own intensity over [start, start + minutes). [microseconds since 1970, minutes, gCO2e/kWh]"""
+    """The source's own intensity over [start, start + minutes). [microseconds since 1970, minutes, gCO2e/kWh]
+
+    `model` names the version of the source's model as the source does, where it does.
+    """
 
     start: int
     minutes: int
     g_per_kwh: float
     signal: Signal
     quality: Quality
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

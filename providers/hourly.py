@@ -73,20 +73,21 @@ class _Target:
     span: range
     fetched_at: datetime
 
-    def series(self, whole: Mapping[int, Sequence[Point]], signal: Signal, numbers: Numbers, detail: str) -> IntensitySeries:
-        """Lay the numbers of the whole hours, in their order, on the span; the other hours are missing."""
+    def series(self, whole: Mapping[int, Sequence[Point]], signal: Signal, numbers: Numbers, details: Sequence[str]) -> IntensitySeries:
+        """Lay the numbers of the whole hours, in their order, on the span; the other hours are missing. `details`: of each hour."""
         columns = {name: np.full(len(self.span), np.nan) for name in numbers}
-        quality = np.zeros(len(self.span), np.uint8)
+        quality, origin = np.zeros((2, len(self.span)), np.uint8)
+        told = list(dict.fromkeys(details))
         if whole:
             places = np.array(list(whole), np.int64) - self.span.start
             for name, column in numbers.items():
                 columns[name][places] = column
             quality[places] = [_quality_code(parts) for parts in whole.values()]
             quality[np.isnan(columns["g_per_kwh"])] = MISSING_CODE
+            origin[places] = [told.index(detail) for detail in details]
         info = self.provider.info
-        source = Source(info.name, signal, info.scope[0], info.licence, info.attribution, self.fetched_at, detail)
-        origin = np.zeros(len(self.span), np.uint8)
-        return IntensitySeries(self.zone, signal, self.span.start, **columns, quality=quality, source=origin, sources=(source,))
+        sources = [Source(info.name, signal, info.scope[0], info.licence, info.attribution, self.fetched_at, detail) for detail in told]
+        return IntensitySeries(self.zone, signal, self.span.start, **columns, quality=quality, source=origin, sources=tuple(sources))
 
 
 def _whole(by_hour: Mapping[int, Sequence[Point]], span: range) -> dict[int, Sequence[Point]]:
@@ -132,13 +133,18 @@ def _from_mixes(
     for signal in signals:
         found = intensities_of_mix(mw, _FUELS, table, signal)
         numbers = {"g_per_kwh": found.g_per_kwh, "low": found.low, "high": found.high}
-        yield target.series(whole, signal, numbers, f"Generation by fuel x {table.name} factors.")
+        yield target.series(whole, signal, numbers, [f"Generation by fuel x {table.name} factors."] * len(whole))
 
 
 def _from_numbers(whole: Mapping[int, Sequence[Point]], target: _Target, signal: Signal) -> IntensitySeries:
     g_per_kwh = np.array([_mean([part for part in parts if isinstance(part, IntensityPoint)]) for parts in whole.values()])
     numbers = {"g_per_kwh": g_per_kwh, "low": g_per_kwh, "high": g_per_kwh}
-    return target.series(whole, signal, numbers, "The source's own intensity, which comes without a band.")
+    return target.series(whole, signal, numbers, [_own_detail(parts) for parts in whole.values()])
+
+
+def _own_detail(parts: Sequence[Point]) -> str:
+    models = sorted({part.model for part in parts if isinstance(part, IntensityPoint) and part.model})
+    return f"The source's own intensity, which comes without a band{'; its model of ' if models else ''}{' and '.join(models)}."
 
 
 def _mean(parts: Sequence[IntensityPoint]) -> float:

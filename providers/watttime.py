@@ -4,11 +4,12 @@ Marginal rates (MOER) are a model's, every five minutes, with a forecast; they c
 borders too. Average rates (AOER) are the CO2 of all plants of a region by the hour, burning alone, two to three days late, without a
 forecast. Each of the two has regions of its own. Both in lb/MWh. Stamps name the start of the step, in UTC; the end of a span is
 inclusive. A point whose inputs were filled in is marked when asked for, and comes twice where the source has it both ways: the one that
-was not filled in is kept. Values change with the version of the model, and an answer is of one version.
+was not filled in is kept. Values change with the version of the model; an answer is of one version and names its date.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -39,6 +40,7 @@ MODELLED: Final = frozenset({"CN"})
 NOTHING_HELD: Final = "no coverage"
 NOT_GRANTED: Final = "invalid scope"
 """How the source says that the account does not cover this region; other regions of the account still work."""
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 MARGINAL_REGIONS: Final = """
 AE:ARE AT:AT AU-NSW:NEM_NSW AU-VIC:NEM_VIC BE:BE BH:BHR CA-QC:HQ CH:CH CL-SEN:CHL CN:CHN DE:DE ES:ES FI:FI FR:FR GB:UK GR:GR IE:IE
@@ -103,7 +105,8 @@ def parse(request: Request, body: bytes) -> Batch:
     rows = _rows(answer)
     if rows:
         _check(answer.get("meta"), asked)
-    read = partial(_point, request, SIGNALS[asked["signal_type"]], STEPS[asked["signal_type"]])
+    signal_type = asked["signal_type"]
+    read = partial(_point, request, SIGNALS[signal_type], STEPS[signal_type], _model(answer.get("meta")))
     found: dict[int, IntensityPoint] = {}
     faults: list[PointFault] = []
     for place, row in enumerate(rows):
@@ -160,7 +163,14 @@ def _check(meta: object, asked: Mapping[str, str]) -> None:
             raise UpstreamError(f"WattTime answered with another {name} than {value}.")
 
 
-def _point(request: Request, signal: Signal, step: timedelta, row: dict[str, Any]) -> IntensityPoint | None:
+def _model(meta: object) -> str:
+    """The date of the model that an answer names; "" where it names none that can be read."""
+    model = meta.get("model") if isinstance(meta, dict) else None
+    date = model.get("date") if isinstance(model, dict) else None
+    return date if isinstance(date, str) and _DATE.fullmatch(date) else ""
+
+
+def _point(request: Request, signal: Signal, step: timedelta, model: str, row: dict[str, Any]) -> IntensityPoint | None:
     """One step; None where it has no rate or lies outside the span. Raises KeyError, TypeError or ValueError."""
     start = parse_time(row["point_time"])
     if (start - EPOCH) % step:
@@ -175,7 +185,7 @@ def _point(request: Request, signal: Signal, step: timedelta, row: dict[str, Any
     else:
         quality = Quality.MEASURED
     minutes = step // timedelta(minutes=1)
-    return IntensityPoint(to_microseconds(start), minutes, g_per_kwh_from_lb_per_mwh(rate), signal, quality)
+    return IntensityPoint(to_microseconds(start), minutes, g_per_kwh_from_lb_per_mwh(rate), signal, quality, model)
 
 
 def read_token(body: bytes) -> str:

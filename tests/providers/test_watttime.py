@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridgram.errors import UpstreamError
-from gridgram.interval import EPOCH, Interval, to_microseconds
+from gridgram.interval import EPOCH, Interval, hour_of, to_microseconds
 from gridgram.quality import Quality, Scope, Signal
 from gridgram.units import KG_PER_LB
 from gridgram.zones import Zones
 from providers.base import IntensityPoint, Request
+from providers.hourly import hours_of
 from providers.watttime import (
     AVERAGE,
     AVERAGE_ZONES,
@@ -80,8 +81,8 @@ def test_the_recorded_history_is_lb_per_mwh_times_the_pound_and_marked_as_filled
     batch = parse(california(day), recording("v3_historical_CAISO_NORTH.json"))
 
     assert list(batch.points) == [
-        IntensityPoint(to_microseconds(day), 5, 870 * 0.45359237, Signal.MARGINAL, Quality.ESTIMATED),
-        IntensityPoint(to_microseconds(day + STEP), 5, 860 * 0.45359237, Signal.MARGINAL, Quality.ESTIMATED),
+        IntensityPoint(to_microseconds(day), 5, 870 * 0.45359237, Signal.MARGINAL, Quality.ESTIMATED, "2023-03-01"),
+        IntensityPoint(to_microseconds(day + STEP), 5, 860 * 0.45359237, Signal.MARGINAL, Quality.ESTIMATED, "2023-03-01"),
     ]
     assert not batch.faults
 
@@ -176,6 +177,25 @@ def test_one_broken_row_costs_only_itself_and_a_missing_rate_is_a_gap() -> None:
 
 def test_of_a_step_that_comes_twice_the_one_that_was_not_filled_in_is_kept() -> None:
     assert read(payload("duplicate.json"), request()) == [(0, 800.0, Quality.MEASURED), (5, 700.0, Quality.MEASURED)]
+
+
+def test_the_provenance_of_each_hour_names_the_model_that_its_answer_names() -> None:
+    older = payload("historical.json").replace(b"2026-03-01", b"2025-11-01").replace(b"06-01T00:", b"06-01T01:")
+    newer = parse(request(span=Interval(DAY, DAY + timedelta(hours=1))), payload("historical.json"))
+    points = [*newer.points, *parse(request(), older).points]
+
+    (series,) = hours_of(points, MARGINAL, "FR", hour_of(DAY), hour_of(DAY) + 2, DAY)
+
+    details = [series.sources[source].detail for source in series.source.tolist()]
+    assert [detail.partition("; ")[2] for detail in details] == ["its model of 2026-03-01.", "its model of 2025-11-01."]
+
+
+@pytest.mark.parametrize("told", [b"null", b'{"date": 3}', b'{"date": "key=CANARY"}', b"[]", b"{}"])
+def test_a_model_without_a_date_is_not_named(told: bytes) -> None:
+    answer = orjson.loads(payload("historical.json"))
+    answer["meta"]["model"] = orjson.loads(told)
+
+    assert {point.model for point in parse(request(), orjson.dumps(answer)).points if isinstance(point, IntensityPoint)} == {""}
 
 
 def test_an_average_is_direct_and_hourly() -> None:
