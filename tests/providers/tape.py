@@ -6,7 +6,7 @@ import asyncio
 import gzip
 from collections import deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -99,10 +99,9 @@ class Tape:
 
 
 @asynccontextmanager
-async def running_tape(**answers: Any) -> AsyncIterator[Tape]:
-    """A tape on a free port."""
-    tape = Tape()
-    tape.answers = dict(answers)
+async def running_tape(tape: Tape | None = None) -> AsyncIterator[Tape]:
+    """A tape, or one of its kind, on a free port."""
+    tape = Tape() if tape is None else tape
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", tape.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
