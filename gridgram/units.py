@@ -35,3 +35,8 @@ def kwh_from_joule(joule: float) -> float:
 def kwh_from_w_hours(power_w: float, hours: float) -> float:
     """Turn a power held for some hours into energy. [W x h -> kWh]"""
     return power_w * hours / 1000.0
+
+
+def g_from_kg(mass_kg: float) -> float:
+    """Turn kilograms into grams."""
+    return mass_kg * 1000.0

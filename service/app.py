@@ -16,6 +16,7 @@ from service.fetching import Fetcher
 from service.intensity import Intensity
 from service.metrics.store import MeasuredStore
 from service.refreshing import Refresher
+from service.runs.sqlite_records import SqliteRecords
 from service.settings import PREFIX, ProviderSettings
 from service.usecases import Gridgram, utc_now
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from cache.contract import SeriesStore
     from providers.base import Provider
+    from service.runs.records import Records
     from service.settings import Settings
 
 
@@ -53,6 +55,15 @@ def build_gridgram(settings: Settings) -> Gridgram:
     intensity = Intensity(cast("SeriesStore", MeasuredStore(store)), Reference.load(zones), memory, zones, fetcher)
     refresher = Refresher(intensity, settings.refresh_zones) if settings.refresh else None
     return Gridgram(zones, Locator.load(zones), intensity, refresher=refresher)
+
+
+def build_records(settings: Settings) -> Records:
+    """Build where runs are kept. Nothing is opened yet; close it when done. Raises SettingsError."""
+    if settings.records_path is not None:
+        return SqliteRecords(settings.records_path)
+    from service.runs.postgres_records import PostgresRecords  # noqa: PLC0415 - its library is an extra
+
+    return PostgresRecords(settings.records, settings.records_name)
 
 
 def _store(settings: Settings) -> SeriesStore:

@@ -33,6 +33,7 @@ from service.command import (
 from service.footprint import commands as footprint_commands
 from service.forecasting import commands as forecasting
 from service.key_commands import keys
+from service.runs import commands as run_commands
 from service.scheduling import commands as scheduling
 
 if TYPE_CHECKING:
@@ -352,6 +353,7 @@ app.command("rank")(scheduling.rank)
 app.command("backfill")(backfill_commands.backfill)
 app.command("forecast")(forecasting.forecast)
 app.command("backtest")(forecasting.backtest)
+app.command("runs")(run_commands.runs)
 
 
 @app.command()

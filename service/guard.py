@@ -51,6 +51,12 @@ _PASSAGE: Final = "passage"
 """Under this name a request holds what the guard knows of it."""
 
 
+def key_name_of(request: web.Request) -> str:
+    """The name of the key that a request brought; empty where no keys are set."""
+    passage: Passage | None = request.get(_PASSAGE)
+    return "" if passage is None or passage.allowance is None else passage.allowance.key.name
+
+
 class BareResponse(web.Response):
     """An answer outside of the application, where no hook runs: without the Server header that aiohttp adds."""
 

@@ -6,6 +6,7 @@ A key is `NAME.SECRET`; the name is public and stands in logs, the secret is 256
 
 from __future__ import annotations
 
+import base64
 import hmac
 import re
 import secrets
@@ -89,13 +90,26 @@ def _read_key(words: Sequence[str]) -> Key | None:
 
 
 def key_text(headers: Mapping[str, str]) -> str:
-    """The key that a request brings, in `Authorization: Bearer` or `X-API-Key`; empty for none. A query is not looked at."""
+    """The key that a request brings; empty for none. A query is not looked at.
+
+    It stands in `Authorization: Bearer`, in `X-API-Key`, in `X-API-Token` (CodeCarbon's API output), or is the password of
+    `Authorization: Basic` (a tracker that takes no more than a URL: http://key:KEY@host).
+    """
     authorization = headers.get("Authorization")
     if authorization is not None:
         scheme, _, text = authorization.partition(" ")
         if scheme.lower() == "bearer":
             return text.strip()
-    return headers.get("X-API-Key", "")
+        if scheme.lower() == "basic":
+            return _password(text.strip())
+    return headers.get("X-API-Key") or headers.get("X-API-Token", "")
+
+
+def _password(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def find_key(keys: Mapping[str, Key], text: str) -> Key | None:

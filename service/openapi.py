@@ -45,6 +45,7 @@ TAGS = {
     "forecast": "What the next hours will be, and what such forecasts were worth.",
     "intensity": "Hourly intensity of a place.",
     "schedule": "Where and when a job emits least.",
+    "runs": "Runs that trackers tell of, kept and followed.",
     "places": "Zones, locations and where the numbers come from.",
     "service": "The service itself.",
 }

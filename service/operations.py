@@ -11,6 +11,7 @@ from service.formats import CSV_TYPE, JSON_TYPE, PARQUET_TYPE
 from service.operation import BODY_PROBLEMS, NDJSON_TYPE, Example, Operation
 from service.page.operations import OPERATIONS as PAGE
 from service.requests import EmissionsRequest, LatestQuery, LocationQuery, SeriesQuery
+from service.runs.operations import OPERATIONS as RUNS
 from service.scheduling.operations import OPERATIONS as SCHEDULING
 
 _DAY = {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1.2, 0.8]}
@@ -71,6 +72,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example=Example(query={"location": "gcp:europe-west9"}),
     ),
     *SCHEDULING,
+    *RUNS,
     Operation(
         "GET",
         "/v1/zones",

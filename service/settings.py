@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from dataclasses import replace
@@ -21,6 +22,7 @@ from service.keys import Key, read_keys
 
 PREFIX = "GRIDGRAM_"
 SQLITE = "sqlite:///"
+POSTGRES = "postgresql://"
 
 
 class ProviderSettings(BaseModel):
@@ -86,6 +88,12 @@ class Settings(BaseSettings):
         "",
         repr=False,  # it may hold a password
         description="Where hours are kept: sqlite:///PATH or a Redis URL. Default: gridgram/series.sqlite under the user's cache folder.",
+    )
+    records: str = Field(
+        "",
+        repr=False,  # it may hold a password
+        description="Where runs are kept: sqlite:///PATH or postgresql://USER@HOST/DATABASE. "
+        "Default: gridgram/records.sqlite under the user's data folder.",
     )
     redis_prefix: str = Field(DEFAULT_PREFIX, pattern=f"^{PREFIX_PATTERN}$", description="What the names of all keys in Redis begin with.")
     redis_password_file: FilePath | None = Field(None, description="A file that holds the password for Redis.")
@@ -155,7 +163,7 @@ class Settings(BaseSettings):
         """Every secret that is set, for what must never tell one. Raises SettingsError for a file that cannot be read."""
         found = {secret for source in self.providers.values() for name, secret in source.secrets.items() if name != "username"}
         found |= {key.digest.hex() for key in self.keys.values()}
-        return found | _passwords(self.store)
+        return found | _passwords(self.store) | _passwords(self.records)
 
     @property
     def store_path(self) -> Path:
@@ -173,6 +181,28 @@ class Settings(BaseSettings):
     def backfill_path(self) -> Path:
         """The folder that holds uploads. Raises SettingsError."""
         return _at_home(Path(self.backfill_folder)).absolute() if self.backfill_folder else cache_folder().absolute() / "backfills"
+
+    @property
+    def records_path(self) -> Path | None:
+        """The file that holds the runs; None where a PostgreSQL server does. Raises SettingsError for what is neither."""
+        if not self.records:
+            return data_folder() / "records.sqlite"
+        if self.records.startswith(SQLITE) and self.records != SQLITE:
+            return _at_home(Path(self.records.removeprefix(SQLITE)))
+        if not self.records.startswith(POSTGRES):
+            shown = re.sub(r"//.*@", "//***@", self.records)
+            raise SettingsError(
+                f"{PREFIX}RECORDS is {shown!r}; write it like sqlite:////var/lib/gridgram/records.sqlite or postgresql://gridgram@host/gridgram"
+            )
+        if importlib.util.find_spec("asyncpg") is None:
+            raise SettingsError(f"{PREFIX}RECORDS names PostgreSQL, which needs the extra: pip install 'gridgram[postgres]'")
+        return None
+
+    @property
+    def records_name(self) -> str:
+        """Where runs are kept, without user, password and options."""
+        path = self.records_path
+        return f"{SQLITE}{path}" if path is not None else re.sub(r"//(.*@)?([^?]*).*", r"//\2", self.records)
 
     @property
     def redis_place(self) -> RedisPlace | None:
@@ -201,16 +231,21 @@ class Settings(BaseSettings):
         return place.name if place else f"{SQLITE}{self.store_path}"
 
 
+def data_folder() -> Path:
+    """Gridgram's folder under the user's data folder (XDG_DATA_HOME, else ~/.local/share)."""
+    return _at_home(Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share"), "RECORDS") / "gridgram"
+
+
 def cache_folder() -> Path:
     """Gridgram's folder under the user's cache folder (XDG_CACHE_HOME, else ~/.cache)."""
     return _at_home(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")) / "gridgram"
 
 
-def _at_home(path: Path) -> Path:
+def _at_home(path: Path, setting: str = "STORE") -> Path:
     try:
         return path.expanduser()
     except RuntimeError as error:  # a user without a home folder, as in many containers
-        raise SettingsError(f"{PREFIX}STORE is needed, as {str(path)!r} names no home folder: {error}") from error
+        raise SettingsError(f"{PREFIX}{setting} is needed, as {str(path)!r} names no home folder: {error}") from error
 
 
 def load_settings(**overrides: object) -> Settings:

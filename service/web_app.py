@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 from prometheus_client.process_collector import ProcessCollector
 
+from service.app import build_records
 from service.backfill.uploads.handlers import BACKFILLS
 from service.backfill.uploads.runner import Runner
 from service.backfill.uploads.shelf import Bounds, Shelf
@@ -28,6 +29,9 @@ from service.openapi import openapi_yaml
 from service.operations import OPERATIONS
 from service.quota import Allowance
 from service.redaction import redactor
+from service.runs.counts import run_samples
+from service.runs.handlers import RUNS
+from service.runs.usecase import Runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -48,6 +52,7 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
     app[ALL_ZONES] = MadeOnce(lambda: orjson.dumps(gridgram.all_zones()))
     app[LOAD] = load
     backfills = app[BACKFILLS] = _backfills(settings, guard)
+    runs = app[RUNS] = Runs(gridgram, build_records(settings))
     if settings.metrics_port is None:
         app[METRICS] = metrics
     for operation in OPERATIONS:
@@ -55,10 +60,12 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
         app.add_routes([route(operation.path, operation.handler)])
         guard.watch(app.router.routes(), operation)
     metrics.readers += _readers(gridgram, guard, load)
+    metrics.readers.append(lambda: run_samples(runs))
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(gridgram.intensity.close)
+            stack.push_async_callback(runs.close)
             if guard.access_log is not None:
                 stack.push_async_callback(guard.access_log.close)
             if share is not None:
@@ -72,6 +79,7 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
                 refreshing = asyncio.create_task(gridgram.refresher.run())
                 stack.push_async_callback(_ended, refreshing)
             stack.push_async_callback(_ended, asyncio.create_task(backfills.runner.run()))
+            stack.push_async_callback(_ended, asyncio.create_task(runs.follow()))
             yield
 
     app.cleanup_ctx.append(lifetime)

@@ -52,7 +52,13 @@ class Service:
 def environment(home: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """An environment in which nothing of this user's settings or cache is seen, and no source is asked unless told so."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GRIDGRAM_")}
-    ours = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "GRIDGRAM_OFFLINE": "1", "GRIDGRAM_DRAIN_NOTICE_SECONDS": "0"}
+    ours = {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "XDG_DATA_HOME": str(home / "data"),
+        "GRIDGRAM_OFFLINE": "1",
+        "GRIDGRAM_DRAIN_NOTICE_SECONDS": "0",
+    }
     return kept | ours | dict(settings or {})
 
 

@@ -130,12 +130,15 @@ def test_a_service_whose_keys_cannot_be_read_does_not_start_open(tmp_path: Path)
         ({}, ""),
         ({"Authorization": "Bearer a.b"}, "a.b"),
         ({"Authorization": "bearer  a.b "}, "a.b"),
-        ({"Authorization": "Basic YTpi"}, ""),
+        ({"Authorization": "Basic YTpi"}, "b"),
+        ({"Authorization": "Basic é"}, ""),
+        ({"Authorization": "Basic YQ=="}, ""),
+        ({"X-API-Token": "a.b"}, "a.b"),
         ({"X-API-Key": "a.b"}, "a.b"),
         ({"Authorization": "Bearer a.b", "X-API-Key": "c.d"}, "a.b"),
     ],
 )
-def test_a_key_is_read_from_its_two_headers(headers: Mapping[str, str], text: str) -> None:
+def test_a_key_is_read_from_its_headers(headers: Mapping[str, str], text: str) -> None:
     assert key_text(headers) == text
 
 

@@ -1,0 +1,1 @@
+"""Runs of trackers: their records kept, and the figure that follows them."""
