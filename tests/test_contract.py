@@ -299,15 +299,14 @@ def test_every_line_of_a_batch_is_an_answer_or_a_problem_as_promised(service: Ru
     check_content(answer, content)
 
 
-NEEDED = {"run": "run_energy"}
+NEEDED = {"run": "run_energy", "codecarbon_delta": "codecarbon_run", "codecarbon_delta_at": "codecarbon_run_at"}
 """What must have been done before an example can work."""
 
 
 def run_example(service: RunningService, name: str, headers: dict[str, str] | None = None) -> Answer:
     """Send the example of an operation, as it stands in the contract."""
     method, path, operation = OPERATIONS[name]
-    if name in NEEDED:
-        run_example(service, NEEDED[name])
+    needed = run_example(service, NEEDED[name]).json if name in NEEDED else {}
     query = {}
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path" and parameter["name"] == "id":
@@ -319,6 +318,8 @@ def run_example(service: RunningService, name: str, headers: dict[str, str] | No
     target = f"{path}?{urlencode(query)}" if query else path
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         example = content["example"]
+        if name.startswith("codecarbon_delta"):
+            example = {**example, "run_id": needed["id"]}
         return post(service, example.encode() if isinstance(example, str) else example, headers, path=target, kind=media_type)
     return ask(service, method, target, headers=headers)
 

@@ -7,6 +7,7 @@ from service.runs import answers, handlers
 from service.runs.requests import CodeCarbonDelta, CodeCarbonQuery, CodeCarbonRun, CodeCarbonTotal, RunEnergyRequest, RunQuery, RunsQuery
 
 CREATED = 201
+BEGUN = "3f0c5a3e-7a0e-4c43-9d5b-5f5a9f4d2b11"
 RUN = "5b0fa12a-3dd7-45bb-9766-cc326314d9f1"
 _TOTAL = {
     "timestamp": "2022-03-11T02:00:00Z",
@@ -19,7 +20,7 @@ _TOTAL = {
     "codecarbon_version": "3.3.2",
 }
 _BEGUN = {"timestamp": "2022-03-11T00:00:00+00:00", "experiment_id": RUN, "codecarbon_version": "3.3.2"}
-_DELTA = {"timestamp": "2022-03-11T00:02:00+00:00", "duration": 120, "energy_consumed": 0.04, "emissions_sum": 0.002}
+_DELTA = {"timestamp": "2022-03-11T00:02:00+00:00", "duration": 120, "energy_consumed": 0.04, "emissions_sum": 0.002, "run_id": BEGUN}
 _ENERGY = {"location": "FR", "name": "bloom", "energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1.2, 0.8]}}
 _ID = {"id": "The run's id, a UUID that whoever brings its energy chose or was given."}
 _AT = {"location": "Where the tracker runs, in any form of a location."}
@@ -76,7 +77,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answers.KeptAnswer,
         body=CodeCarbonDelta,
         problems=(*BODY_PROBLEMS, "not-found", "store-error"),
-        example=Example(body={**_DELTA, "run_id": RUN}),
+        example=Example(body=_DELTA),
         tag="runs",
         status=CREATED,
     ),
@@ -103,7 +104,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answers.KeptAnswer,
         body=CodeCarbonDelta,
         problems=(*BODY_PROBLEMS, "not-found", "store-error"),
-        example=Example(path={"location": "FR"}, body={**_DELTA, "run_id": RUN}),
+        example=Example(path={"location": "FR"}, body=_DELTA),
         path_parameters=_AT,
         tag="runs",
         status=CREATED,
