@@ -66,7 +66,7 @@ class Written:
 
 def open_jobs(place: str, spec: Spec) -> PlainFile:
     """Open a Parquet file of jobs. Raises InvalidInput."""
-    options = ReadOptions(spec.now, spec.time_zone, spec.location, spec.pue, dict(spec.columns), spec.power_from_tdp)
+    options = ReadOptions(spec.now, spec.time_zone, spec.location, spec.pue, dict(spec.columns), dict(spec.power_from_tdp))
     return PlainFile(Path(PurePosixPath(place).name), ParquetTable(opened(place)), options)
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 FETCH_SECONDS = 300.0
 """How long one month of one zone is asked for; there is time, and an hour that is not told stays a typical one."""
 MAX_WORKERS = 256
-MAX_DEVICE_W = 100_000.0
-"""No core or accelerator draws more."""
 
 
 def backfill(
@@ -164,16 +162,12 @@ def _column_names(text: str) -> dict[str, str]:
 
 
 def _watts(text: str) -> dict[str, float]:
-    watts: dict[str, float] = {}
-    for pair in filter(None, text.split(",")):
-        name, _, number = (part.strip() for part in pair.partition("="))
-        try:
-            watts[name.lower()] = float(number)
-        except ValueError:
-            watts[name.lower()] = 0.0
-        if not name or not 0 < watts[name.lower()] <= MAX_DEVICE_W:
-            raise InvalidInput([Fault("--power-from-tdp", f"{pair[:40]!r} is no power of a device; write cpu=7.5,gpu=300 [W]")])
-    return watts
+    from service.backfill.device_watts import watts_of  # noqa: PLC0415 - as above
+
+    try:
+        return watts_of(text)
+    except ValueError as error:
+        raise InvalidInput([Fault("--power-from-tdp", str(error))]) from error
 
 
 def _preview(spec: Spec, *, is_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import BeforeValidator, Field
 
 from gridgram.errors import Fault, InvalidInput
+from service.backfill.device_watts import watts_of
 from service.limits import MAX_LOCATION_CHARACTERS, MAX_PUE
 from service.requests import QualityName, Request, SignalName
 
@@ -36,10 +37,6 @@ def _number(text: object) -> object:
     return float(text) if isinstance(text, str) and _NUMBER.fullmatch(text, re.ASCII) else text
 
 
-def _flag(text: object) -> object:
-    return {"true": True, "false": False}.get(text, text) if isinstance(text, str) else text
-
-
 class BackfillQuery(Request):
     """What a file of jobs does not say itself, and how its result is written."""
 
@@ -62,7 +59,9 @@ class BackfillQuery(Request):
         BeforeValidator(_number),
         Field(ge=1, le=MAX_PUE, allow_inf_nan=False, description="Facility energy / computer energy, for rows that do not say."),
     ] = 1.0
-    power_from_tdp: Annotated[bool, BeforeValidator(_flag), Field(description="Model energy that was not metered, and flag it.")] = False
+    power_from_tdp: Annotated[
+        str | None, Field(max_length=_TEXT, description="Model energy that was not metered from W per core and GPU: cpu=7.5,gpu=300.")
+    ] = None
     signal: SignalName = "lifecycle"
     min_quality: QualityName = "annual"
 
@@ -73,6 +72,13 @@ class BackfillQuery(Request):
             if not (ours.strip() and theirs.strip()):
                 raise InvalidInput([Fault("/columns", f"{ours[:40]!r} is no pair; write columns=location=site,energy_kwh=kwh")])
         return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+    def device_watts(self) -> dict[str, float]:
+        """`power_from_tdp` as a table. Raises InvalidInput. [W]"""
+        try:
+            return watts_of(self.power_from_tdp or "")
+        except ValueError as error:
+            raise InvalidInput([Fault("/power_from_tdp", str(error))]) from error
 
 
 def idempotency_key(request: web.Request) -> str | None:

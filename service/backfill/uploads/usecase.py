@@ -136,7 +136,7 @@ class Backfills:
 
 
 def _options(query: BackfillQuery) -> dict[str, Any]:
-    return query.model_dump() | {"columns": query.column_names()}
+    return query.model_dump() | {"columns": query.column_names(), "power_from_tdp": query.device_watts()}
 
 
 def _time(seconds: float) -> str:
