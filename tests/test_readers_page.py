@@ -73,5 +73,5 @@ def test_a_power_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_an_upload_names_the_power_of_devices_in_the_same_words() -> None:
     assert BackfillQuery(power_from_tdp="cpu=7.5, GPU=300").device_watts() == {"cpu": 7.5, "gpu": 300.0}
     assert BackfillQuery().device_watts() == {}
-    with pytest.raises(InvalidInput, match="is no power of a device; write cpu=7.5,gpu=300"):
+    with pytest.raises(InvalidInput, match=r"is no power of a device; write cpu=7.5,gpu=300"):
         BackfillQuery(power_from_tdp="true").device_watts()
