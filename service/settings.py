@@ -163,7 +163,9 @@ class Settings(BaseSettings):
         """Every secret that is set, for what must never tell one. Raises SettingsError for a file that cannot be read."""
         found = {secret for source in self.providers.values() for name, secret in source.secrets.items() if name != "username"}
         found |= {key.digest.hex() for key in self.keys.values()}
-        return found | _passwords(self.store) | _passwords(self.records)
+        if self.redis_password_file:
+            found.add(_read_secret(self.redis_password_file))
+        return found.union(*map(_passwords, (self.store, self.records, *(source.url for source in self.providers.values()))))
 
     @property
     def store_path(self) -> Path:

@@ -39,6 +39,34 @@ def test_without_anything_set_the_defaults_work_on_a_laptop(tmp_path: Path) -> N
     assert settings.store_path == tmp_path / ".cache" / "gridgram" / "series.sqlite"
 
 
+def test_every_secret_that_can_be_set_is_known_to_what_strikes_them_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("key", "password", "redis"):
+        (tmp_path / name).write_text(f"{name}-in-a-file\n")
+    told = {
+        "STORE": "redis://user:in%2Dthe-store@localhost:6379/0",
+        "REDIS_PASSWORD_FILE": str(tmp_path / "redis"),
+        "PROVIDERS__EIA__KEY": "plain-key",
+        "PROVIDERS__ENTSOE__KEY_FILE": str(tmp_path / "key"),
+        "PROVIDERS__WATTTIME__USERNAME": "somebody",
+        "PROVIDERS__WATTTIME__PASSWORD_FILE": str(tmp_path / "password"),
+        "PROVIDERS__RTE__URL": "https://me:at-the-mirror@mirror.example",
+        "API_KEYS": f"tracker sha256:{'ab' * 32}",
+    }
+    for name, text in told.items():
+        monkeypatch.setenv(f"{PREFIX}{name}", text)
+
+    assert load_settings().secrets == {
+        "in%2Dthe-store",
+        "in-the-store",
+        "redis-in-a-file",
+        "plain-key",
+        "key-in-a-file",
+        "password-in-a-file",
+        "at-the-mirror",
+        "ab" * 32,
+    }
+
+
 @pytest.mark.usefixtures("config")
 def test_the_file_counts_before_the_default() -> None:
     assert (load_settings().port, load_settings().log_level, load_settings().memory_mib) == (9001, "error", 64)
