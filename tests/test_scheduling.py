@@ -76,6 +76,16 @@ def faults(gridgram: Gridgram, **members: Any) -> dict[str, str]:
 # --- the answer
 
 
+async def test_provenance_tells_the_zones_in_the_order_of_the_locations(house: Gridgram) -> None:
+    locations = ["PL", "FR", "ES", "DE", "aws:eu-west-3", "IT"]
+
+    scheduled = await place(house, locations=locations)
+    ranked = await rank(house, read_request(RankQuery, {"locations": ",".join(locations)}, NOW))
+
+    for answer in (scheduled, ranked):
+        assert list(dict.fromkeys(entry["zone"] for entry in answer["provenance"])) == ["PL", "FR", "ES", "DE", "IT"]
+
+
 async def test_the_best_start_is_told_with_its_savings_and_their_band(house: Gridgram) -> None:
     answer = await place(house, top=1)
 

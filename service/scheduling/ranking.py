@@ -29,7 +29,7 @@ async def rank(gridgram: Gridgram, query: RankQuery) -> RankAnswer:
     now = gridgram.now()
     present, signal = hour_of(now), Signal(query.signal)
     places = await places_of(gridgram, split_locations(query.locations))
-    zones = {place.zone.key for place in places}
+    zones = dict.fromkeys(place.zone.key for place in places)
     ahead = await gather_hours(gridgram, zones, signal, range(present, present + 1 + HOURS_PER_DAY), as_of=None)
     year = range(present - YEAR_HOURS, present)
     behind = {zone: await gridgram.intensity.held_hours(zone, signal, year.start, year.stop) for zone in zones}

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MIN_STEP = MIN_SCHEDULE_STEP_MINUTES * MICROSECONDS_PER_MINUTE
-RANKED_BY = ("now", "next_24_hours", "last_12_months")
 
 
 class FlatWork(Request):

@@ -70,7 +70,7 @@ async def schedule(gridgram: Gridgram, task: Task) -> Schedule:
     places = await places_of(gridgram, task.request.locations)
     signal, window = Signal(task.request.signal), task.window
     hours = await gather_hours(
-        gridgram, {place.zone.key for place in places}, signal, range(window.first_hour, window.end_hour), as_of=_as_of(task)
+        gridgram, dict.fromkeys(place.zone.key for place in places), signal, range(window.first_hour, window.end_hour), as_of=_as_of(task)
     )
     answer = await asyncio.to_thread(_weigh, task, places, hours)
     return Schedule(answer, hours)
