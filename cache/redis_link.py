@@ -83,11 +83,6 @@ class RedisLink:
     def __repr__(self) -> str:
         return f"RedisLink({self.place.name!r})"
 
-    @property
-    def is_away(self) -> bool:
-        """Whether the breaker is open: calls fail at once until the server is found again."""
-        return bool(self._lost)
-
     async def ask(self, key: str, *command: str | bytes | int, retries: bool = True) -> Any:  # noqa: ANN401 - Redis answers anything
         """Send one command that concerns this key, and others of its slot. Raises StoreError, or StoreRefused when only this is refused."""
         if self._is_closed:

@@ -86,10 +86,6 @@ class AnswerTooLarge(UpstreamError):
     kind: ClassVar[str] = "too_large"
 
 
-KINDS = ("not_there", "unreachable", "too_slow", "fault", "rate_limited", "key_refused", "refused", "too_large", "unreadable")
-"""The kinds that a source's failures are counted under."""
-
-
 def kind_of(error: UpstreamError) -> str:
     """The kind of an error as metrics and health name it; what `parse` could not read is `unreadable`."""
     return str(getattr(error, "kind", "unreadable"))

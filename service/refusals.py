@@ -64,7 +64,3 @@ class QuotaExhausted(Refused):
             f"the next day (UTC) begins in {retry_after_seconds} s."
         )
         super().__init__(told, {"Retry-After": str(retry_after_seconds)})
-
-
-REFUSALS: tuple[type[Refused], ...] = (Unauthorized, Forbidden, RateLimited, QuotaExhausted)
-"""All kinds there are."""
