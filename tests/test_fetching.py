@@ -19,6 +19,7 @@ from providers.registry import load_providers
 from service import asking, intensity
 from service.app import build_gridgram
 from service.requests import SeriesQuery, read_request
+from service.scheduling.usecase import read_task, schedule
 from service.settings import ProviderSettings, Settings
 from tests.providers.tape import Tape, running_tape
 from tests.providers.test_engine import TOY
@@ -95,6 +96,16 @@ async def test_a_job_is_answered_from_measured_hours_that_were_fetched_for_it(gr
     lifecycle = (490 * gas + 12 * 45_000 + 11 * 6_000 + 24 * 5_500 + 230 * 900) / (gas + 45_000 + 6_000 + 5_500 + 900)
     assert answer["hours"][0]["g_per_kwh"] == pytest.approx(lifecycle)
     assert {request.path for request in tape.seen} == {CONSOLIDATED}
+
+
+async def test_a_window_of_the_past_is_asked_for_alone_and_not_all_that_came_after_it(gridgram: Gridgram, tape: Tape) -> None:
+    window = {"earliest": "2024-03-10T00:00:00Z", "latest": "2024-03-12T00:00:00Z"}
+    task = read_task(gridgram, {"locations": ["FR"], "energy": {"duration": "PT3H", "total_kwh": 3}, **window})
+
+    answer = (await schedule(gridgram, task)).answer
+
+    assert {option["quality"] for option in answer["options"]} == {"measured"}
+    assert tape.calls == 1
 
 
 async def test_what_was_fetched_once_is_not_asked_for_again_nor_after_a_restart(gridgram: Gridgram, tape: Tape, tmp_path: Path) -> None:

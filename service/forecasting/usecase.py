@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gridgram.interval import hour_of
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality
 from gridgram.series import joined, overlay
-from service.forecasting.forecaster import ASKED_HOURS
+from service.forecasting.forecaster import ASKED_HOURS, LATE_HOURS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,9 +30,11 @@ async def hours_ahead(  # noqa: PLR0913, PLR0917 - a place, a span, and when it 
     """
     now_hour = hour_of(gridgram.now())
     if as_of is None:
-        await gridgram.intensity.prepare(zone, signal, min(first_hour, now_hour - ASKED_HOURS), max(end_hour, now_hour))
+        is_past = end_hour <= now_hour - LATE_HOURS  # no forecast of ours reaches back there
+        if not is_past:
+            await gridgram.intensity.prepare(zone, signal, min(first_hour, now_hour - ASKED_HOURS), max(end_hour, now_hour))
         base = await gridgram.intensity.read(zone, signal, first_hour, end_hour)
-        if _is_known(base):
+        if is_past or _is_known(base):
             return base
         return with_outlook(base, await gridgram.forecaster.outlook(zone, signal, now_hour))
     cut = min(hour_of(as_of), now_hour)
