@@ -45,11 +45,12 @@ if TYPE_CHECKING:
     from service.backfill.summary import BackfillSummary
 
 MANIFEST: Final = "manifest.json"
+CONNECT_SECONDS: Final = 10
 WORKERS_SECONDS: Final = 60
 """How long the first worker is waited for."""
 AHEAD_PER_THREAD: Final = 3
 """Pieces under way for each thread of the cluster, so that none waits for the one who appends."""
-LOSSES: Final = 5
+MAX_LOSSES: Final = 5
 """So often the hours are broadcast again when all workers that held them are gone."""
 
 
@@ -109,7 +110,7 @@ def convert_on_cluster(  # noqa: PLR0913 - as the command says
 def _client(scheduler: str) -> Iterator[Any]:
     distributed = needed("distributed")
     try:
-        client = distributed.Client(scheduler, timeout=f"{WORKERS_SECONDS}s", set_as_default=False)
+        client = distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise SettingsError(f"there is no scheduler at {scheduler}: {error}") from error
     try:
@@ -119,6 +120,15 @@ def _client(scheduler: str) -> Iterator[Any]:
         raise SettingsError(f"the scheduler at {scheduler} has no workers") from error
     finally:
         client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A piece that is being converted, and how often the recipe had been lost before."""
+
+    partition: Partition
+    future: Any
+    losses_before: int
 
 
 class Crew:
@@ -139,38 +149,48 @@ class Crew:
     def _broadcast(self) -> None:
         (self._held,) = self._client.scatter([self._recipe], broadcast=True, hash=False)
 
-    def begin(self, partition: Partition) -> Any:  # noqa: ANN401 - a Future
+    def begin(self, partition: Partition) -> Begun:
         """Have a piece converted."""
         key = f"gridgram-{self._recipe.run}-{partition.number}-{token_hex(4)}"
-        return self._client.submit(self._work, self._held, partition, key=key, pure=False)
+        future = self._client.submit(self._work, self._held, partition, key=key, pure=False)
+        return Begun(partition, future, self._losses)
 
-    def end(self, future: Any, partition: Partition) -> Any:  # noqa: ANN401 - a Future, what the work gives
+    def end(self, begun: Begun) -> Any:  # noqa: ANN401 - what the work gives
         """What came of a piece. Raises OutputError when the workers that tried it died, or the work's own error."""
+        partition = begun.partition
         while True:
             try:
-                return future.result()
+                return begun.future.result()
             except CancelledError as error:  # what the piece needs was lost with the last worker that had it
-                self._losses += 1
-                if self._losses > LOSSES:
-                    raise OutputError("the workers of the cluster went away again and again; the same command goes on") from error
-                self._client.wait_for_workers(1, timeout=WORKERS_SECONDS)
-                self._broadcast()
-                future = self.begin(partition)
+                if begun.losses_before == self._losses:
+                    self._come_back(error)
+                begun = self.begin(partition)
             except OSError as error:
                 raise OutputError(f"a worker cannot write: {error.strerror or error}; give the same command when it can") from error
             except needed("distributed").KilledWorker as error:
                 told = f"each worker that tried rows from {partition.piece.first_row + 1} of {partition.place} on died (out of memory?)"
                 raise OutputError(f"{told}; the same command goes on") from error
 
+    def _come_back(self, error: BaseException) -> None:
+        """Broadcast again to the workers that are there by now. Raises OutputError when that was needed too often, or none comes."""
+        self._losses += 1
+        if self._losses > MAX_LOSSES:
+            raise OutputError("all workers of the cluster went away again and again; the same command goes on") from error
+        try:
+            self._client.wait_for_workers(1, timeout=WORKERS_SECONDS)
+        except TimeoutError:
+            raise OutputError("all workers of the cluster went away, and none came; the same command goes on") from error
+        self._broadcast()
+
     def in_order(self, partitions: Iterable[Partition]) -> Iterator[Callable[[], Any]]:
         """What ends each piece, in order, some pieces begun ahead."""
-        waiting: deque[tuple[Any, Partition]] = deque()
+        waiting: deque[Begun] = deque()
         for partition in partitions:
-            waiting.append((self.begin(partition), partition))
+            waiting.append(self.begin(partition))
             if len(waiting) > AHEAD_PER_THREAD * self.threads:
-                yield partial(self.end, *waiting.popleft())
+                yield partial(self.end, waiting.popleft())
         while waiting:
-            yield partial(self.end, *waiting.popleft())
+            yield partial(self.end, waiting.popleft())
 
 
 def _partitions(client: Any, asked: Asked) -> list[Partition]:  # noqa: ANN401 - a Client

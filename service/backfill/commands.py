@@ -58,8 +58,7 @@ def backfill(
         if plot is not None:
             check_can_draw(plot)
         if dask is not None and (dry_run or workers > 1):
-            flag = "--dry-run" if dry_run else "--workers"
-            raise InvalidInput([Fault(flag, "does not go together with --dask; leave one of them out")])
+            raise InvalidInput([Fault("--dry-run" if dry_run else "--workers", "does not go together with --dask; leave one of them out")])
         is_folder = dask is not None and not Path(output).suffix
         spec = _spec(
             Path(source),
