@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = [sys.executable, "-c", "from service.cli import app; app()"]
-READY_SECONDS = 10.0
+READY_SECONDS = 30.0
+"""A bound against hanging, on a machine that does other things too; how soon a service is ready is measured elsewhere."""
 END_SECONDS = 20.0
 LOOK_SECONDS = 0.01
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,29 +20,23 @@ import pytest
 from tests.faults.history import Read, Write, backwards, last_known, unborn
 from tests.faults.load import client, tell
 from tests.faults.test_redis import FAULTS
-from tests.faults.truth import HOURS, Job, faults_of, import_rows, revision_of, write_rows
-from tests.faults.writing import WRITTEN, cells_of
+from tests.faults.truth import import_rows, write_rows
+from tests.faults.watching import JOBS, WRITER_OF, Readers, running_writers
+from tests.faults.writing import WRITTEN
 from tests.redis_proxy import proxy_on_a_thread
 from tests.redis_server import redis_server
 from tests.running import running_service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    import aiohttp
-
+    from tests.faults.watching import Writer
     from tests.redis_proxy import Proxy
     from tests.redis_server import RedisServer
-    from tests.running import RunningService
 
-ROOT = Path(__file__).resolve().parents[2]
-WRITERS = 3
-READERS = 3
-"""So many ask each of the services at a time."""
 SEEN_SECONDS = 2.5
 """Until a service that was without its store has found it, and has looked whether somebody wrote."""
-WRITER_OF = {cell: number for number in range(WRITERS) for cell in cells_of(number, WRITERS)}
-JOBS = sorted({(zone, hour - hour % HOURS) for zone, hour in WRITTEN})
 
 
 # --- the checker finds what is wrong
@@ -74,122 +67,102 @@ def test_a_process_that_goes_back_is_found_and_reads_at_the_same_time_may_be_eit
 # --- the run
 
 
-@dataclass(slots=True)
-class Writer:
-    """A process that writes; `ended` gives what it did."""
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """Something that is done to the store or to a writer, and undone."""
 
-    number: int
-    process: subprocess.Popen[str]
-
-    def ended(self) -> list[Write]:
-        lines, _ = self.process.communicate("end\n", 60)
-        assert self.process.returncode == 0
-        rows = [line.split() for line in lines.splitlines()]
-        return [Write(self.number, int(row[0]), float(row[1]), float(row[2]), is_known=row[3] == "1") for row in rows]
+    name: str
+    begin: Callable[[], object]
+    mend: Callable[[], object]
 
 
-@contextmanager
-def writers(url: str, folder: Path) -> Iterator[list[Writer]]:
-    with ExitStack() as stack:
-        started = []
-        for number in range(WRITERS):
-            command = [sys.executable, "-m", "tests.faults.writing", url, str(number), str(WRITERS), str(folder / f"writer-{number}.csv")]
-            process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            stack.callback(process.kill)
-            started.append(Writer(number, process))
-        yield started
-
-
-@dataclass(slots=True)
-class Readers:
-    """Ask the services all the time, and keep what each answered: an import is told whole or not at all, so a read an import is enough."""
-
-    services: dict[str, RunningService]
-    pause_seconds: float
-    reads: list[Read] = field(default_factory=list)
-    answers: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    async def read(self, seconds: float) -> None:
-        """Ask for so long."""
-        async with client() as session, asyncio.TaskGroup() as tasks:
-            for name in self.services:
-                for number in range(READERS):
-                    tasks.create_task(self._read_on(session, name, random.Random(number), time.monotonic() + seconds))  # noqa: S311
-
-    async def _read_on(self, session: aiohttp.ClientSession, name: str, randomness: random.Random, until: float) -> None:
-        while time.monotonic() < until:
-            await self.ask(session, name, *randomness.choice(JOBS))
-            await asyncio.sleep(self.pause_seconds)
-
-    async def ask(self, session: aiohttp.ClientSession, name: str, zone: str, first_hour: int) -> list[Read]:
-        """Ask one service for one day."""
-        job = Job(zone, first_hour, tuple(1.0 + hour for hour in range(HOURS)))
-        began = time.monotonic()
-        async with session.post(f"{self.services[name].address}/v1/emissions", json=job.request) as response:
-            answer = await response.json()
-        ended = time.monotonic()
-        self.answers += 1
-        self.wrong += [str(answer)] if response.status != 200 else faults_of(job, answer)
-        told: dict[int, set[int | None]] = {number: set() for number in range(WRITERS)}
-        for cell, hour in zip(job.cells, answer["hours"], strict=True):
-            told[WRITER_OF[cell]].add(revision_of(cell, hour["g_per_kwh"]) if hour["provider"] == "file" else None)
-        self.wrong += [f"half an import is told: {revisions}" for revisions in told.values() if len(revisions) > 1]
-        reads = [Read(name, (zone, first_hour + number), *told[number], began, ended) for number in range(WRITERS)]  # type: ignore[misc, arg-type]
-        self.reads += reads
-        return reads
-
-
-async def break_things(server: RedisServer, proxy: Proxy, seconds: float) -> list[str]:
-    """One fault after another, each for a moment, in an order of chance; what was done."""
-    randomness, until, done = random.Random(int(seconds)), time.monotonic() + seconds, []  # noqa: S311
+def of_the_server(server: RedisServer, proxy: Proxy) -> list[Breakage]:
+    """What breaks in Redis and on the way to it."""
+    place = SimpleNamespace(server=server, proxy=proxy)
     names = [name for name in FAULTS if name != "read-only replica"]
-    place = type("Broken", (), {"server": server, "proxy": proxy})
-    while time.monotonic() < until:
-        order = randomness.sample(names, len(names))
-        for name in order[: max(1, int((until - time.monotonic()) / 0.8))]:
-            FAULTS[name].begin(place)  # type: ignore[arg-type]  # all that a fault needs of a place
-            await asyncio.sleep(randomness.uniform(0.1, 0.8))
-            FAULTS[name].mend(place)  # type: ignore[arg-type]
-            done.append(name)
+    return [Breakage(name, partial(FAULTS[name].begin, place), partial(FAULTS[name].mend, place)) for name in names]  # type: ignore[arg-type]  # all that these need of a place
+
+
+def of_the_writers(writers: Sequence[Writer]) -> list[Breakage]:
+    """Writers that stand still or are gone, in the middle of a write."""
+    frozen = [Breakage("writer frozen", writer.freeze, writer.thaw) for writer in writers]
+    return frozen + [Breakage("writer killed", writer.kill, writer.start) for writer in writers]
+
+
+async def break_things(breakages: Sequence[Breakage], seconds: float) -> int:
+    """One after another, each for a moment, in an order of chance; how many."""
+    randomness, until, count = random.Random(seconds), time.monotonic() + seconds, 0  # noqa: S311 - faults, not secrets
+    while True:
+        for breakage in randomness.sample(breakages, len(breakages)):
+            if time.monotonic() >= until:
+                return count
+            breakage.begin()
             await asyncio.sleep(randomness.uniform(0.1, 0.6))
-    return done
+            breakage.mend()
+            count += 1
+            await asyncio.sleep(randomness.uniform(0.1, 0.4))
 
 
-async def nothing_impossible_is_read(folder: Path, seconds: float) -> None:
-    with redis_server(folder / "redis") as server, proxy_on_a_thread(server.port) as proxy, ExitStack() as stack:
-        url = f"redis://127.0.0.1:{proxy.port}/0"
-        write_rows(folder / "first.csv", WRITTEN)
-        await import_rows(url, folder / "first.csv")
-        services = {
-            name: stack.enter_context(running_service(folder / name, {"GRIDGRAM_STORE": url, "GRIDGRAM_MEMORY_MIB": memory}))
-            for name, memory in (("one", "64"), ("two", "1"))
-        }
-        readers = Readers(services, 0.005 if seconds < 60 else 0.05)
-        with writers(url, folder) as writing:
-            _, done = await asyncio.gather(readers.read(seconds + 1.0), break_things(server, proxy, seconds))
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Two services on one store, one of which keeps little in memory; what breaks between them and the store for so long. [s]"""
+
+    folder: Path
+    url: str
+    breakages: Sequence[Breakage]
+    seconds: float
+
+    async def nothing_impossible_is_read(self) -> None:
+        write_rows(self.folder / "first.csv", WRITTEN)
+        await import_rows(self.url, self.folder / "first.csv")
+        with ExitStack() as stack:
+            services = {
+                name: stack.enter_context(running_service(self.folder / name, {"GRIDGRAM_STORE": self.url, "GRIDGRAM_MEMORY_MIB": memory}))
+                for name, memory in (("one", "64"), ("two", "1"))
+            }
+            readers = Readers(services, 0.005 if self.seconds < 60 else 0.05)
+            with running_writers(self.url, self.folder) as writers:
+                breakages = [*self.breakages, *of_the_writers(writers)]
+                reading = asyncio.ensure_future(readers.read(self.seconds + 1.0))
+                count = await break_things(breakages, self.seconds)
+                await reading
+                await asyncio.sleep(SEEN_SECONDS)  # each writes once more, and nothing breaks
+                for writer in writers:
+                    await asyncio.to_thread(writer.end)
             await asyncio.sleep(SEEN_SECONDS)
-            writes = [write for writer in writing for write in await asyncio.to_thread(writer.ended)]
-        await asyncio.sleep(SEEN_SECONDS)
-        async with client() as session:
-            final = [read for name in services for job in JOBS for read in await readers.ask(session, name, *job)]
+            async with client() as session:
+                final = [read for name in services for job in JOBS for read in await readers.ask(session, name, *job)]
 
-    tell(f"{len(done)} faults, {len(writes)} writes ({sum(write.is_known for write in writes)} acknowledged), {readers.answers} answers")
-    assert readers.wrong == []
-    assert unborn(writes, readers.reads, WRITER_OF) == []
-    assert backwards(readers.reads) == []
-    for read_at_last in final:
-        known = last_known(writes, WRITER_OF[read_at_last.cell])
-        assert read_at_last.revision is not None
-        assert read_at_last.revision >= known.revision
-    assert len({read_at_last.revision for read_at_last in final if read_at_last.process == "one"}) <= WRITERS
-    assert any(read.revision for read in readers.reads)
+        writes = [write for writer in writers for write in writer.writes]
+        acknowledged = sum(write.is_known for write in writes)
+        tell(f"{count} faults, {len(writes)} imports ({acknowledged} acknowledged), {readers.answers} answers, {len(readers.wrong)} wrong")
+        assert readers.wrong == []
+        assert unborn(writes, readers.reads, WRITER_OF) == []
+        assert backwards(readers.reads) == []
+        assert any(read.revision for read in readers.reads)
+        for read in final:
+            assert read.revision is not None
+            assert read.revision >= last_known(writes, WRITER_OF[read.cell]).revision
 
 
-async def test_no_service_ever_tells_what_was_not_so_while_its_store_breaks(tmp_path: Path) -> None:
-    await nothing_impossible_is_read(tmp_path, 6.0)
+async def run_over_redis(folder: Path, seconds: float) -> None:
+    with redis_server(folder / "redis") as server, proxy_on_a_thread(server.port) as proxy:
+        run = Run(folder, f"redis://127.0.0.1:{proxy.port}/0", of_the_server(server, proxy), seconds)
+        await run.nothing_impossible_is_read()
+
+
+async def test_no_service_ever_tells_what_was_not_so_while_redis_breaks(tmp_path: Path) -> None:
+    await run_over_redis(tmp_path, 5.0)
+
+
+async def test_no_service_ever_tells_what_was_not_so_while_writers_of_one_file_are_killed(tmp_path: Path) -> None:
+    await Run(tmp_path, f"sqlite:///{tmp_path / 'series.sqlite'}", [], 2.0).nothing_impossible_is_read()
 
 
 @pytest.mark.soak
-async def test_for_half_an_hour_no_service_tells_what_was_not_so(tmp_path: Path) -> None:
-    await nothing_impossible_is_read(tmp_path, 1_800.0)
+@pytest.mark.parametrize("kind", ["redis", "sqlite"])
+async def test_for_long_no_service_tells_what_was_not_so(tmp_path: Path, kind: str) -> None:
+    if kind == "redis":
+        await run_over_redis(tmp_path, 1_800.0)
+    else:
+        await Run(tmp_path, f"sqlite:///{tmp_path / 'series.sqlite'}", [], 300.0).nothing_impossible_is_read()

@@ -1,9 +1,10 @@
 """A process that imports one revision after another of its hours, and tells what it did.
 
-    python -m tests.faults.writing URL NUMBER WRITERS FILE
+    python -m tests.faults.writing URL NUMBER WRITERS FILE REVISION
 
-Each line that it prints is a write: revision, begin, end [s of the system's monotonic clock], and whether it was told that it is done.
-It ends with the next write when its input is closed. The writers share the months: of three writers each has every third hour.
+It begins with the revision, and prints a line when it begins to write one and a line when that has ended, with the time [s of the
+system's monotonic clock] and whether it was told that it is done. It ends with the next write when something is written to its input.
+The writers share the months: each of three writers has every third hour.
 """
 
 from __future__ import annotations
@@ -29,20 +30,25 @@ def cells_of(number: int, writers: int) -> list[Cell]:
     return WRITTEN[number::writers]
 
 
-async def write(url: str, number: int, writers: int, path: Path) -> None:
-    """Write until nobody listens any more."""
-    revision = 0
+async def write(url: str, number: int, writers: int, path: Path, revision: int) -> None:
+    """Write until told to end."""
     while not select.select([sys.stdin], [], [], 0)[0]:
-        revision += 1
         write_rows(path, cells_of(number, writers), revision)
-        began, is_known = time.monotonic(), False
+        tell("began", revision)
+        is_known = False
         with contextlib.suppress(StoreError):
             await import_rows(url, path, ANSWER_SECONDS)
             is_known = True
-        sys.stdout.write(f"{revision} {began} {time.monotonic()} {int(is_known)}\n")
-        sys.stdout.flush()
+        tell("done" if is_known else "failed", revision)
+        revision += 1
         await asyncio.sleep(PAUSE_SECONDS)
 
 
+def tell(what: str, revision: int) -> None:
+    """Print a line, now."""
+    sys.stdout.write(f"{what} {revision} {time.monotonic()}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    asyncio.run(write(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))
+    asyncio.run(write(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5])))
