@@ -1,6 +1,6 @@
 # make run    a first answer: sets up .venv, starts the service on 127.0.0.1:8080 and prints a request to try
 # make test   the same set-up, then every test          make check  ruff, mypy, import-linter, openapi.yaml is current
-# make bench  print the speed table                      make soak   the long runs
+# make bench  print the speed table                      make soak   the long runs, with the figures that they measure
 PYTHON ?= python3
 PORT ?= 8080
 BIN := .venv/bin
@@ -38,7 +38,7 @@ bench: .venv/ready-test
 	$(BIN)/python bench/backfill.py 10 100
 
 soak: .venv/ready-test
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak -rP
 
 openapi: .venv/ready-test
 	$(BIN)/gridgram openapi > openapi.yaml
