@@ -219,7 +219,9 @@ class Intensity:
             is_current = await self.store.generation() == generation == self._generation
         except StoreError as error:
             self._store_failed(error)
-            absent, is_current = [], self.store_is_away  # until it is back, when the memory is emptied; after a refusal nothing empties it
+            # What was read is kept until the store is back, when the memory is emptied: not after a refusal, when nothing empties it, nor
+            # when others have read something newer since.
+            absent, is_current = [], self.store_is_away and generation == self._generation
         chunks = []
         for month, hours in zip(months, stored, strict=True):
             if hours is not None and _leaves_nothing_open(hours, month):

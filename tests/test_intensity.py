@@ -42,12 +42,17 @@ class Watched:
 
     store: SqliteStore
     is_broken: bool = False
+    held_back: asyncio.Event | None = None
+    """Until then the first read gives nothing back."""
     reads: list[tuple[str, list[Month]]] = field(default_factory=list)
 
     async def read(self, zone: str, signal: Signal, months: Sequence[Month]) -> list[IntensitySeries | None]:
         self.reads.append((zone, list(months)))
         self._check()
-        return await self.store.read(zone, signal, months)
+        stored = await self.store.read(zone, signal, months)
+        if self.held_back and len(self.reads) == 1:
+            await self.held_back.wait()
+        return stored
 
     async def merge(self, series: Sequence[IntensitySeries]) -> int:
         self._check()
@@ -247,6 +252,24 @@ async def test_while_the_store_is_away_answers_go_on_and_it_is_logged_once_and_o
     assert logs[0]["detail"] == "The store is out of order."
     assert not intensity.store_is_away
     assert [held.hours for held in await intensity.held()] == [1]
+
+
+async def test_a_read_that_others_overtook_before_the_store_went_away_puts_nothing_older_into_memory(
+    intensity: Intensity, watched: Watched
+) -> None:
+    await watched.merge([hours([98.0], first=7)])
+    watched.held_back = asyncio.Event()
+    overtaken = asyncio.create_task(march(intensity))
+    while not watched.reads:  # noqa: ASYNC110 - the read tells only by its list
+        await asyncio.sleep(0)
+    await watched.merge([hours([99.0], first=7)])
+    assert (await march(intensity)).g_per_kwh[7] == 99.0
+
+    watched.is_broken = True
+    watched.held_back.set()
+    await overtaken
+
+    assert (await march(intensity)).g_per_kwh[7] == 99.0
 
 
 async def test_what_was_read_before_the_store_went_away_is_still_known(intensity: Intensity, watched: Watched) -> None:
