@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import re
 from pathlib import Path
@@ -149,7 +150,7 @@ def lightness(colour: str) -> float:
 def test_lightness_alone_tells_the_steps_of_the_scale_apart() -> None:
     steps = [lightness(colour) for colour in colours()]
 
-    assert all(lighter - darker >= STEPS_APART for lighter, darker in zip(steps, steps[1:], strict=False)), steps
+    assert all(lighter - darker >= STEPS_APART for lighter, darker in itertools.pairwise(steps)), steps
 
 
 def test_the_style_sheet_has_the_colours_of_the_scale() -> None:

@@ -170,15 +170,13 @@ class Page:
     async def picture(self, file: Path, *, is_whole: bool = True) -> None:
         """Write what is seen as a PNG, all of the page or the window alone."""
         shot = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=is_whole)
-        file.write_bytes(base64.b64decode(shot["data"]))
+        await asyncio.to_thread(file.write_bytes, base64.b64decode(shot["data"]))
 
 
 @asynccontextmanager
 async def chromium(path: str, profile: Path) -> AsyncIterator[Page]:
     """A browser with one empty tab, ended with the block; `profile` is a folder of its own."""
-    process = subprocess.Popen(
-        [path, *FLAGS, f"--user-data-dir={profile}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )  # noqa: ASYNC220 - it is only started
+    process = _started([path, *FLAGS, f"--user-data-dir={profile}", "about:blank"])
     try:
         port = await _port(profile / "DevToolsActivePort", process)
         async with aiohttp.ClientSession() as session:
@@ -196,9 +194,17 @@ async def chromium(path: str, profile: Path) -> AsyncIterator[Page]:
         process.wait(START_SECONDS)
 
 
+def _started(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
 async def _port(file: Path, process: subprocess.Popen[bytes]) -> int:
     for _ in range(int(START_SECONDS / LOOK_SECONDS)):
-        if file.exists() and (lines := file.read_text().splitlines()):
+        if lines := _lines(file):
             return int(lines[0])
         assert process.poll() is None, "the browser ended"
         await asyncio.sleep(LOOK_SECONDS)

@@ -29,6 +29,10 @@ TRIES = 3
 """The machine may be busy with other tests; the best of so many counts."""
 
 
+ONLY_COLOURS = "{runOnly: ['color-contrast']}"
+"""What differs between light and dark."""
+
+
 async def opened(page: Page, service: RunningService, view: str) -> None:
     path, selector = VIEWS[view]
     await page.open("about:blank")
@@ -49,14 +53,15 @@ async def test_axe_finds_no_fault_that_matters(page: Page, held: RunningService,
     await page.run(AXE.read_text(encoding="utf-8") + "; undefined")
 
     faults = await page.run(
-        "axe.run().then(({violations}) => violations.flatMap(({id, impact, nodes}) =>"
+        f"axe.run({'{}' if scheme == 'light' else ONLY_COLOURS}).then("
+        "({violations}) => violations.flatMap(({id, impact, nodes}) =>"
         " nodes.map((node) => `${impact} ${id}: ${node.target} ${node.failureSummary}`)))"
     )
 
     assert faults == []
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1920])
+@pytest.mark.parametrize("width", [320, 768])
 async def test_no_view_is_wider_than_the_window(page: Page, held: RunningService, width: int, tmp_path: Path) -> None:
     await page.size(width, 844, is_phone=width < 500)
     for view in VIEWS:
@@ -85,6 +90,8 @@ async def test_a_second_visit_asks_for_no_file_of_the_page_again(page: Page, hel
     await page.open("about:blank")
     await opened(page, held, "now")
 
-    sent = await page.run("performance.getEntriesByType('resource').filter((it) => it.name.includes('/page/') && it.transferSize > 0).map((it) => it.name)")
+    sent = await page.run(
+        "performance.getEntriesByType('resource').filter((it) => it.name.includes('/page/') && it.transferSize > 0).map((it) => it.name)"
+    )
 
     assert sent == []

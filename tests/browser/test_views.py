@@ -37,8 +37,12 @@ async def commands(page: Page) -> list[str]:
 
 def run_command(command: str) -> Any:
     """What a command shown on the page answers, run as it stands."""
-    done = subprocess.run(["bash", "-c", command], check=True, capture_output=True, timeout=20)
-    return json.loads(done.stdout)
+    return json.loads(in_shell(command))
+
+
+def in_shell(command: str) -> str:
+    """What a command prints in the shell that people paste it into."""
+    return subprocess.run(["/bin/bash", "-c", command], check=True, capture_output=True, text=True, timeout=20).stdout
 
 
 # --- now
@@ -65,7 +69,8 @@ async def test_what_nobody_told_is_hatched_and_what_was_measured_is_not(page: Pa
     answer = held.get("/v1/intensity/now")[1]
 
     plain = await page.run(
-        "[...document.querySelectorAll('.map [data-zone]')].filter((it) => it.getAttribute('fill')?.startsWith('#')).map((it) => it.dataset.zone)"
+        "[...document.querySelectorAll('.map [data-zone]')].filter((it) => it.getAttribute('fill')?.startsWith('#'))"
+        ".map((it) => it.dataset.zone)"
     )
     hatched = await page.count(".list .hatched")
 
@@ -77,9 +82,12 @@ async def test_what_nobody_told_is_hatched_and_what_was_measured_is_not(page: Pa
 async def test_a_press_on_the_map_opens_the_zone(page: Page, held: RunningService) -> None:
     await shown(page, held, "", ".list tbody tr")
     await page.run("document.querySelector('.map').scrollIntoView({block: 'center'})")
-    await page.run("(() => { const it = document.querySelector('.map-tools select'); it.value = 'Africa'; it.dispatchEvent(new Event('change')); })()")
+    await page.run(
+        "(() => { const it = document.querySelector('.map-tools select'); it.value = 'Africa'; it.dispatchEvent(new Event('change')); })()"
+    )
     box = await page.run(
-        "(() => { const {x, y, width, height} = document.querySelector('[data-zone=DZ]').getBoundingClientRect(); return [x + width / 2, y + height / 2]; })()"
+        "(() => { const {x, y, width, height} = document.querySelector('[data-zone=DZ]').getBoundingClientRect();"
+        " return [x + width / 2, y + height / 2]; })()"
     )
     await page.press_at(*box)
 
@@ -102,7 +110,7 @@ async def test_the_search_finds_cloud_regions_points_and_codes(page: Page, held:
     await page.key("Enter", ENTER)
     await page.see(".view.zone .headline")
 
-    assert "→ FR" in await page.text("h1")
+    assert "FR" in await page.text("h1 small")
 
 
 async def test_a_place_that_there_is_not_is_told_in_the_words_of_the_api(held: RunningService, page: Page) -> None:
@@ -172,7 +180,9 @@ async def test_the_hours_are_saved_by_one_press_as_the_api_sends_them(page: Page
 
 async def test_a_signal_that_is_not_held_is_a_problem_and_no_number(page: Page, held: RunningService) -> None:
     await shown(page, held, "zone/FR", ".plot svg")
-    await page.run("(() => { const it = document.getElementById('signal'); it.value = 'marginal'; it.dispatchEvent(new Event('change')); })()")
+    await page.run(
+        "(() => { const it = document.getElementById('signal'); it.value = 'marginal'; it.dispatchEvent(new Event('change')); })()"
+    )
     await page.see(".problem")
 
     assert "FR has no marginal intensity" in await page.text("main")
@@ -194,10 +204,8 @@ async def test_a_job_is_planned_and_handed_to_slurm(page: Page, held: RunningSer
     assert await page.count(".timeline .run") == 1 + len(answer["per_location"])
     assert best["location"] in await page.text(".headline")
     assert f"date -d '{best['start']}'" in await page.text(".copyable code")
-    begin = subprocess.run(
-        ["bash", "-c", (await page.text(".copyable code")).replace("sbatch", "echo")], check=True, capture_output=True, text=True, timeout=10
-    )
-    assert begin.stdout.split()[0] == f"--begin={datetime.fromisoformat(best['start']).astimezone():%Y-%m-%dT%H:%M:%S}"
+    begin = in_shell((await page.text(".copyable code")).replace("sbatch", "echo"))
+    assert begin.split()[0] == f"--begin={datetime.fromisoformat(best['start']).astimezone():%Y-%m-%dT%H:%M:%S}"
 
 
 async def test_a_plan_that_cannot_be_is_told_in_the_words_of_the_api(page: Page, held: RunningService) -> None:
@@ -227,11 +235,11 @@ async def test_a_pasted_profile_shows_at_a_glance_what_is_measured(page: Page, h
     answer = run_command((await commands(page))[0])
 
     assert set(answer["coverage"]) == {"measured", "typical"}
-    assert await page.count(".bar.told") == 10
-    assert await page.count(".bar.supposed") == 10
+    assert await page.count(".plot .bar.told") == 10
+    assert await page.count(".plot .bar.supposed") == 10
     assert f"{answer['coverage']['measured']:.1%}".replace(".0%", "%") in await page.text(".shares")
     grown = await page.run("[...document.querySelectorAll('.piece')].map((it) => Number(it.style.flexGrow))")
-    assert grown == pytest.approx(list(answer["coverage"].values()), rel=1e-6)
+    assert grown == pytest.approx(list(answer["coverage"].values()), rel=1e-4)
     emitted = answer["emissions_g"]
     assert await page.text(".headline strong") == (f"{emitted / 1000:.2f} kg" if emitted >= 1000 else f"{emitted:.0f} g")
 
@@ -241,7 +249,7 @@ async def test_kwh_between_two_times_are_converted(page: Page, held: RunningServ
     await page.click("main form button")
     await page.see(".coverage-bar")
 
-    assert await page.count(".bar") == 24
+    assert await page.count(".plot .bar") == 24
 
 
 @pytest.mark.parametrize(
@@ -272,7 +280,7 @@ async def test_intervals_with_ends_and_semicolons_are_read(page: Page, held: Run
     await page.click("main form button")
     await page.see(".coverage-bar")
 
-    assert await page.count(".bar") == 3
+    assert await page.count(".plot .bar") == 3
 
 
 # --- footprint
@@ -302,7 +310,9 @@ async def test_a_footprint_that_is_refused_says_where(page: Page, held: RunningS
 # --- keys, strangers, keyboards
 
 
-async def test_a_service_with_keys_is_asked_for_one_and_the_key_is_kept_in_the_tab_alone(page: Page, closed: tuple[RunningService, str]) -> None:
+async def test_a_service_with_keys_is_asked_for_one_and_the_key_is_kept_in_the_tab_alone(
+    page: Page, closed: tuple[RunningService, str]
+) -> None:
     service, key = closed
     await page.open(service.address)
     await page.see("dialog[open]")
@@ -337,7 +347,7 @@ async def test_the_page_is_walked_by_keyboard_alone(page: Page, held: RunningSer
     assert await page.run("document.activeElement.id") == "search"
     await page.run("document.querySelector('nav a[href=\"#/plan\"]').focus()")
     await page.key("Enter", ENTER)
-    await page.see("main form")
+    await page.see(".view.plan form")
 
     assert await page.run("document.activeElement.id") == "main"
     assert await page.run("document.querySelector('nav [aria-current]').textContent") == "Plan"

@@ -1,6 +1,6 @@
 // What several views share: problems, qualities, provenance, commands to repeat, copying and saving.
 
-import { curl, send, Problem } from "./api.js";
+import { curl, pathOf, Problem, send } from "./api.js";
 import { h, show } from "./dom.js";
 import { instant, share } from "./format.js";
 import { kindOf } from "./scale.js";
@@ -52,12 +52,12 @@ export function provenanceList(entries) {
 export function repeatBox(...requests) {
   return h("details", { class: "repeat" },
     h("summary", {}, requests.length > 1 ? "The calls behind these numbers" : "The call behind these numbers"),
-    requests.map((request) => copyable(curl(request), "curl")));
+    requests.map((request) => copyable(curl(request), "curl", pathOf(request))));
 }
 
-/** Text that can be copied by a button. */
-export function copyable(text, name) {
-  return h("div", { class: "copyable" }, h("pre", { tabindex: 0, role: "region", "aria-label": name }, h("code", {}, text)), copyButton(`Copy ${name}`, () => text));
+/** Text that can be copied by a button; `about` tells it from others of its name. */
+export function copyable(text, name, about = "") {
+  return h("div", { class: "copyable" }, h("pre", { tabindex: 0, role: "group", "aria-label": `${name} ${about}` }, h("code", {}, text)), copyButton(`Copy ${name}`, () => text));
 }
 
 /** A button that copies what a function tells. */

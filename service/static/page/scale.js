@@ -45,7 +45,7 @@ export function hatches() {
 export function patterns(name) {
   return COLOURS.map((colour, step) => s("pattern", hatch(`${name}-${step}`),
     s("rect", { width: 6, height: 6, fill: colour }),
-    s("rect", { width: 1.6, height: 6, fill: step < LIGHT_STEPS ? "#00000055" : "#ffffff70" })));
+    s("rect", { width: 1.6, height: 6, fill: step < LIGHT_STEPS ? "#00000077" : "#ffffff70" })));
 }
 
 function hatch(id) {
