@@ -166,7 +166,7 @@ def test_every_operation_says_whether_it_needs_a_key() -> None:
 
     assert CONTRACT["security"] == [{}, {"bearer": []}, {"apiKey": []}]
     assert "metrics" in closed
-    assert OPERATIONS.keys() - closed == {"healthz", "readyz", "version", "openapi", "docs", "docs_asset", "problem"}
+    assert OPERATIONS.keys() - closed == {"healthz", "readyz", "version", "openapi", "docs", "docs_asset", "problem", "page", "page_asset"}
     assert all({"401", "429"} <= OPERATIONS[name][2]["responses"].keys() for name in closed)
     assert not any({"401", "429"} & OPERATIONS[name][2]["responses"].keys() for name in OPERATIONS.keys() - closed)
 
