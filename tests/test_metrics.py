@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 JOB = {"location": "FR", "energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1]}}
 NAME = re.compile(r"\b(?:gridgram|process)_[a-z_]+[a-z]\b")
-LABELS = {"part", "version", "operation", "status", "code", "key", "method", "provider", "kind"}
+LABELS = {"part", "version", "operation", "status", "code", "key", "method", "provider", "kind", "tracker", "run"}
 
 
 def numbers(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -309,7 +309,7 @@ def test_every_metric_has_a_unit_in_its_name_and_labels_from_closed_lists() -> N
     for name, metric in METRICS.items():
         assert set(metric.labels) <= LABELS
         assert (metric.kind is Kind.COUNTER) == name.endswith("_total")
-        assert name in without_unit or name.endswith(("_total", "_seconds", "_bytes")), name
+        assert name in without_unit or name.endswith(("_total", "_seconds", "_bytes", "_kwh", "_grams")), name
 
 
 def test_every_metric_of_the_dashboard_and_the_rules_is_one() -> None:
