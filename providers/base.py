@@ -128,6 +128,20 @@ class Batch:
     following: Sequence[Request] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OwnNumber:
+    """The intensity that a source states itself beside its mix: a cross-check of ours, never an answer.
+
+    `signal` is the one of ours that it is compared with, `basis` says what it counts. `plan` and `parse` are those of the answer that it
+    comes in, None where it comes with the mix (`MixPoint.own_g_per_kwh`).
+    """
+
+    signal: Signal
+    basis: str
+    plan: Callable[[str, Interval, datetime], list[Request]] | None = None
+    parse: Callable[[Request, bytes], Batch] | None = None
+
+
 def nothing_is_empty(status: int, body: bytes) -> bool:
     """Take no error status of a source for its way to say that it holds nothing."""
     del status, body
@@ -143,7 +157,8 @@ class Provider:
     status that only means "no data". `lag`: how late the newest point usually is. `settles_after`: when an hour no longer changes.
     `history_from`: the first hour worth asking for. `max_bytes`: of one answer, inflated. `is_model`: its hours are computed by a model
     of its own, not told by those who run the grid. `requests_per_day`: how many requests a
-    day of hours costs. `account`: the provider whose settings hold the secrets, where several share them.
+    day of hours costs. `account`: the provider whose settings hold the secrets, where several share them. `own_number`: what it states
+    itself beside its mix.
     """
 
     info: ProviderInfo
@@ -163,6 +178,7 @@ class Provider:
     requests_per_day: int = 1
     login: Login | None = None
     account: str = ""
+    own_number: OwnNumber | None = None
 
     @property
     def needed_settings(self) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ technology, and among them some that are no generation: pumping, trade, load, sh
 to its nearer neighbour. The current day is padded with null; a fuel of several series is only told where all of them are, since a
 part of it would pass for the whole.
 
-Also offered by the source, and not served: `/co2eq` and its forecast. What that number counts is not stated, so it is neither our
-life cycle nor direct, and it comes in another answer than the mix that it could be compared with.
+Also offered by the source: `/co2eq` and its forecast for the next day, in one answer, each null where the other tells. What that number
+counts is not stated, so it is never an answer of ours; it is asked for as a cross-check. Being on no list of the interface, it may vanish.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import EPOCH, Interval, format_time, hour_of, hour_start, to_microseconds
 from gridgram.quality import Quality, Scope, Signal
-from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request
+from providers.base import Batch, IntensityPoint, MixPoint, OwnNumber, PointFault, Provider, ProviderInfo, Request
 from providers.reading import beginning, number, read_json, spans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 URL = "https://api.energy-charts.info/public_power"
+OWN_URL = "https://api.energy-charts.info/co2eq"
+OWN_SERIES = {"co2eq": Quality.PRELIMINARY, "co2eq_forecast": Quality.FORECAST}
+"""What was comes first."""
 COUNTRIES = (
     *("AL", "AM", "AT", "AZ", "BA", "BE", "BG", "BY", "CH", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GE", "GR", "HR", "HU", "IE"),
     *("IT", "LT", "LU", "LV", "MD", "ME", "MK", "MT", "NL", "NO", "PL", "PT", "RO", "RS", "RU", "SE", "SI", "SK", "TR", "UA", "XK"),
@@ -164,6 +167,32 @@ def _mix(series: Mapping[str, Sequence[Any]], place: int) -> dict[Fuel, float]:
     return {fuel: mw for fuel, mw in mix.items() if fuel not in untold}
 
 
+def plan_own(zone: str, interval: Interval, now: datetime) -> list[Request]:
+    """Ask for the source's own number of whole hours, an hour wider as for the mix."""
+    del now
+    span = Interval(hour_start(interval.first_hour), hour_start(interval.end_hour))
+    bounds = (("start", format_time(span.start - MARGIN)), ("end", format_time(span.end + MARGIN)))
+    return [Request(OWN_URL, zone, span, (("country", ZONES[zone]), *bounds), part="co2eq")]
+
+
+def parse_own(request: Request, body: bytes) -> Batch:
+    """Read the source's own number, where it has none its forecast; as life cycle, to which it is compared. [gCO2eq/kWh]"""
+    answer = read_json(body, "Energy-Charts")
+    try:
+        stamps = [int(stamp) for stamp in answer["unix_seconds"]]
+        told = [list(zip(stamps, map(number, answer[name]), [quality] * len(stamps), strict=True)) for name, quality in OWN_SERIES.items()]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UpstreamError(f"Energy-Charts answered without stamps and its co2eq: {beginning(body)}") from error
+    steps = _steps(sorted(set(stamps)))
+    points: dict[int, IntensityPoint] = {}
+    for stamp, g_per_kwh, quality in (row for rows in told for row in rows):
+        is_asked = request.interval.first_hour <= stamp // SECONDS_PER_HOUR < request.interval.end_hour
+        if g_per_kwh is not None and is_asked and steps[stamp] in STEP_MINUTES:
+            start = to_microseconds(EPOCH + timedelta(seconds=stamp))
+            points.setdefault(stamp, IntensityPoint(start, steps[stamp], g_per_kwh, Signal.LIFECYCLE, quality))
+    return Batch([points[stamp] for stamp in sorted(points)])
+
+
 def is_empty(status: int, body: bytes) -> bool:
     """Tell the status 404 of a span without numbers from that of a path that is no more."""
     return status == 404 and b'"Not Found"' not in body  # noqa: PLR2004 - the status
@@ -192,4 +221,5 @@ PROVIDER = Provider(
     requests_per_minute=10,
     history_from=datetime(2015, 1, 1, tzinfo=UTC),
     is_empty=is_empty,
+    own_number=OwnNumber(Signal.LIFECYCLE, "co2eq: what it counts is not stated by the source", plan_own, parse_own),
 )

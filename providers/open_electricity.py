@@ -19,7 +19,7 @@ from gridgram.fuels import Fuel
 from gridgram.interval import MICROSECONDS_PER_HOUR, Interval, parse_time, to_microseconds
 from gridgram.quality import Quality, Scope, Signal
 from gridgram.units import g_per_kwh_from_kg_per_kwh
-from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request, Secret
+from providers.base import Batch, MixPoint, OwnNumber, PointFault, Provider, ProviderInfo, Request, Secret
 from providers.reading import number, read_json, spans
 
 if TYPE_CHECKING:
@@ -316,6 +316,7 @@ PROVIDERS = (
         settles_after=timedelta(days=2),
         longest_span=FILE_SPAN,
         requests_per_minute=12,
+        own_number=OwnNumber(Signal.DIRECT, "its emissions over its generation: combustion, by the factor of each plant"),
     ),
 )
 OPEN_ELECTRICITY, OPENNEM = PROVIDERS

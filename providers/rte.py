@@ -19,7 +19,7 @@ from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_MINUTE, Interval, hour_of, hour_start, parse_time, to_microseconds
 from gridgram.quality import Quality, Scope, Signal
-from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request
+from providers.base import Batch, MixPoint, OwnNumber, PointFault, Provider, ProviderInfo, Request
 from providers.reading import beginning, number, read_json, spans
 
 if TYPE_CHECKING:
@@ -176,4 +176,5 @@ PROVIDER = Provider(
     longest_span=LONGEST_SPAN,
     requests_per_minute=30,
     history_from=datetime(2012, 1, 1, tzinfo=UTC),
+    own_number=OwnNumber(Signal.DIRECT, "taux_co2: combustion in France by RTE's own factors, biomass included"),
 )

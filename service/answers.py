@@ -13,7 +13,6 @@ from typing_extensions import TypedDict  # pydantic makes schemas of this one on
 from gridgram.equivalents import equivalents_of
 from gridgram.interval import format_hour, format_hours, format_microseconds, format_time
 from gridgram.quality import MISSING_CODE, QUALITIES
-from providers.base import MixPoint
 from providers.checks import solar_noon_minutes
 from service.limits import MAX_FAULTS
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from providers.engine import Fetched
     from providers.health import Health
     from providers.reference import Offer
+    from service.auditing.own_numbers import OwnDay
     from service.jobs import Job
 
 _QUALITY_NAMES = ("", *(quality.value for quality in QUALITIES))
@@ -288,10 +288,20 @@ class CheckSeriesAnswer(TypedDict):
     newest: str
 
 
+class OwnNumberAnswer(TypedDict):
+    """What a source states itself, as a cross-check: its mean, ours of the same hours by the signal compared, and what it counts."""
+
+    signal: str
+    basis: str
+    own_mean_g_per_kwh: float
+    our_mean_g_per_kwh: float
+    hours: int
+
+
 class CheckAnswer(TypedDict):
     """What a source gave for a day. `solar_noon_minutes`: how long after solar noon its solar power centres, where it tells of any.
 
-    `own_mean_g_per_kwh`: the mean of the intensity that the source itself gives beside its mix, as a cross-check.
+    `own_number`: the intensity that the source itself states, where it does.
     """
 
     provider: str
@@ -301,7 +311,7 @@ class CheckAnswer(TypedDict):
     points: int
     series: list[CheckSeriesAnswer]
     solar_noon_minutes: NotRequired[float]
-    own_mean_g_per_kwh: NotRequired[float]
+    own_number: NotRequired[OwnNumberAnswer]
     faults: list[FaultAnswer]
 
 
@@ -608,10 +618,19 @@ def check_answer(provider: Provider, zone: Zone, interval: Interval, fetched: Fe
     minutes = solar_noon_minutes(fetched.points, zone.longitude)
     if minutes is not None:
         answer["solar_noon_minutes"] = minutes
-    own = [point.own_g_per_kwh for point in fetched.points if isinstance(point, MixPoint) and point.own_g_per_kwh is not None]
-    if own:
-        answer["own_mean_g_per_kwh"] = sum(own) / len(own)
     return answer
+
+
+def own_number_answer(provider: Provider, day: OwnDay) -> OwnNumberAnswer:
+    """Write what a source, which states something itself, states of a day."""
+    assert provider.own_number is not None  # noqa: S101 - else there is no day of it
+    return {
+        "signal": provider.own_number.signal.value,
+        "basis": provider.own_number.basis,
+        "own_mean_g_per_kwh": day.own_g_per_kwh,
+        "our_mean_g_per_kwh": day.our_g_per_kwh,
+        "hours": day.hours,
+    }
 
 
 def _check_series(series: IntensitySeries) -> CheckSeriesAnswer:

@@ -18,6 +18,7 @@ from providers.errors import KeyRefused, OverQuota, RateLimited
 from providers.spending import is_spent
 from service.asked import Answered, Asked, spans_of
 from service.auditing.noons import note_noons
+from service.auditing.own_numbers import note_own_numbers
 from service.claims import claimed
 from service.freshness import UNANSWERED_SECONDS, ask_again_seconds, end_of_told
 
@@ -153,6 +154,7 @@ class Asker:
                 return False
             is_shared = not kept or await errand.shelf.put(kept)
             await note_noons(errand.shelf.store, provider.info.name, errand.zone, fetched.points)
+            await note_own_numbers(errand.shelf.store, provider, errand.zone, fetched.points)
         if not isinstance(error, OverQuota):  # that says nothing of the source: others may ask it
             await self._note(provider, errand, days, fetched, has_answered=error is None)
         return is_shared

@@ -15,6 +15,7 @@ import structlog
 
 from gridgram.interval import HOURS_PER_DAY, hour_of
 from gridgram.quality import Signal
+from service.auditing.own_numbers import ask_own_number
 from service.freshness import RECENT_DAYS
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 ROUND_SECONDS: Final = 5.0
 """How often is looked what is due; what is not due costs nothing."""
 IN_USE_SECONDS: Final = 24 * 3_600.0
+OWN_NUMBER_SECONDS: Final = 24 * 3_600.0
+"""How often a source is asked for what it states itself, as a cross-check."""
 CONCURRENT_ZONES: Final = 4
 """So many fetches at a time, which leaves the sources' rates to those who wait for an answer."""
 
@@ -43,6 +46,7 @@ class Refresher:
     rounds: int = 0
     failures: int = 0
     _failing: set[tuple[str, Signal]] = field(default_factory=set)
+    _own_asked: dict[tuple[str, str], float] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Refresh until cancelled; whatever goes wrong is logged once and costs only its own zone."""
@@ -81,6 +85,7 @@ class Refresher:
         try:
             async with room:
                 await self.intensity.refresh(zone, signal, *self._span(zone, signal))
+                await self._cross_check(zone, signal)
         except Exception:
             self.failures += 1
             if (zone, signal) not in self._failing:
@@ -88,6 +93,17 @@ class Refresher:
                 log.exception("refresh.failed", zone=zone, signal=signal)
         else:
             self._failing.discard((zone, signal))
+
+    async def _cross_check(self, zone: str, signal: Signal) -> None:
+        """Ask the sources of a zone for what they state themselves, once a day each."""
+        intensity, fetcher = self.intensity, self.intensity.fetcher
+        if fetcher is None or intensity.zones is None:
+            return
+        for provider in fetcher.usable(zone, signal):
+            key, now = (provider.info.name, zone), time.monotonic()
+            if now - self._own_asked.get(key, float("-inf")) >= OWN_NUMBER_SECONDS:
+                self._own_asked[key] = now
+                await ask_own_number(fetcher.engine, intensity.store, provider, intensity.zones[zone])
 
     def _span(self, zone: str, signal: Signal) -> tuple[int, int]:
         """The recent hours, the present one and those that a source forecasts."""

@@ -136,8 +136,11 @@ def print_check(answer: CheckAnswer) -> None:
         )
     if "solar_noon_minutes" in answer:
         console.print(f"solar power centres {answer['solar_noon_minutes']:+.0f} minutes from solar noon")
-    if "own_mean_g_per_kwh" in answer:
-        console.print(f"the source itself says {answer['own_mean_g_per_kwh']:.1f} g/kWh on average, by its own factors")
+    if own := answer.get("own_number"):
+        console.print(
+            f"the source itself states {own['own_mean_g_per_kwh']:.1f} g/kWh over {own['hours']} h, ours ({own['signal']}) is"
+            f" {own['our_mean_g_per_kwh']:.1f} ({own['basis']})"
+        )
     for fault in answer["faults"]:
         console.print(f"{escape(fault['pointer'])}: {escape(fault['detail'])}", style="yellow")
 

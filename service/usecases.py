@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gridgram.emissions import account_columns, account_flat, flat_hours_worse_than, given_series, hour_columns, hours_worse_than
-from gridgram.errors import Fault, InvalidInput, NoData, UnknownLocation
-from gridgram.interval import HOURS_PER_DAY, MICROSECONDS_PER_HOUR, Interval, format_hour, hour_of, hour_start, months_between
+from gridgram.errors import Fault, InvalidInput, NoData, UnknownLocation, UpstreamError
+from gridgram.interval import MICROSECONDS_PER_HOUR, format_hour, hour_of, hour_start, months_between
 from gridgram.quality import QUALITIES, QUALITY_CODES, Quality, Scope, Signal
 from gridgram.series import FILE_PROVIDER
 from gridgram.zones import ZoneKind
@@ -24,6 +24,7 @@ from service.answers import (
     locate_answer,
     missing_spans,
     offer_answer,
+    own_number_answer,
     place_members,
     provider_answer,
     series_answer,
@@ -31,6 +32,7 @@ from service.answers import (
     source_answer,
     zone_answer,
 )
+from service.auditing.own_numbers import compared, newest_day, note_own_numbers, own_points_of
 from service.forecasting.forecaster import Forecaster
 from service.freshness import stale_after_seconds
 from service.jobs import Job, read_job
@@ -225,10 +227,18 @@ class Gridgram:
             raise InvalidInput([Fault("zone", f"{name} does not tell of {key[:40]!r}; its zones are {', '.join(provider.zones)}")])
         if reason := fetcher.why_off(provider):
             raise InvalidInput([Fault("name", f"{name} is off: {reason}")])
-        end = hour_of(self.now() - provider.lag) // HOURS_PER_DAY * HOURS_PER_DAY
-        interval = Interval(hour_start(end - HOURS_PER_DAY), hour_start(end))
-        fetched = await fetcher.engine.fetch(provider, self.zones[key], interval, CHECK_SECONDS)
-        return check_answer(provider, self.zones[key], interval, fetched)
+        zone_asked, interval = self.zones[key], newest_day(provider, self.now())
+        fetched = await fetcher.engine.fetch(provider, zone_asked, interval, CHECK_SECONDS)
+        answer = check_answer(provider, zone_asked, interval, fetched)
+        try:
+            own_points = await own_points_of(fetcher.engine, provider, zone_asked, interval)
+        except UpstreamError as error:
+            answer["faults"].append({"pointer": "what the source states itself", "detail": str(error)})
+            return answer
+        await note_own_numbers(self.intensity.store, provider, zone_asked, fetched.points, own_points)
+        for own_day in compared(provider, key, fetched.points, own_points).values():
+            answer["own_number"] = own_number_answer(provider, own_day)
+        return answer
 
     async def _place(self, location: str) -> Place:
         """Resolve a location; a point in a thread, since the first one loads the shapes."""

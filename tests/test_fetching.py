@@ -218,7 +218,11 @@ async def test_checking_a_source_tells_what_came_and_how_it_was_read(gridgram: G
 
     assert (told["zone"], told["start"], told["points"]) == ("FR", "2024-03-11T00:00:00Z", 48)
     assert [series["hours"] for series in told["series"]] == [24, 24]
-    assert told["own_mean_g_per_kwh"] == 31
+    own = told["own_number"]
+    assert (own["signal"], own["own_mean_g_per_kwh"], own["hours"]) == ("direct", 31, 24)
+    assert own["our_mean_g_per_kwh"] == pytest.approx(
+        next(series["mean_g_per_kwh"] for series in told["series"] if series["signal"] == "direct")
+    )
     with pytest.raises(InvalidInput, match="is no source"):
         await gridgram.check_provider("rta", None)
     with pytest.raises(InvalidInput, match="is off"):

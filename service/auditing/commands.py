@@ -1,4 +1,4 @@
-"""`gridgram audit`: whether the sources of a zone still label their hours as they did."""
+"""`gridgram audit`: whether the sources of a zone still label their hours as they did, and what they state of them themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def audit(zone: Annotated[str, typer.Argument(help="The key of a zone.")], is_json: Json = False) -> None:
-    """Tell when the solar days of each source centre, and whether its labels slipped; from what was fetched, without asking."""
+    """Tell when the solar days of each source centre, and whether its labels slipped; and what it states itself beside what we make of it.
+
+    From what was fetched, without asking.
+    """
     with errors(is_json=is_json):
         from service.auditing.usecase import audit as audit_zone  # noqa: PLC0415 - loaded once it is needed
 
@@ -31,7 +34,11 @@ def audit(zone: Annotated[str, typer.Argument(help="The key of a zone.")], is_js
                     f"{source['newest_minutes']:+.0f} minutes from solar noon{before}; {source['days']} days to {source['newest_day'][:10]}"
                 )
                 typer.echo(f"{source['provider']}: {told}")
-        if not answer["sources"]:
+            for own in answer["own_numbers"]:
+                means = f"{own['own_mean_g_per_kwh']:.1f} g/kWh over {own['hours']} h to {own['newest_day'][:10]}"
+                ours = f"ours ({own['signal']}) is {own['our_mean_g_per_kwh']:.1f}"
+                typer.echo(f"{own['provider']}: states {means} itself, {ours}; {own['basis']}")
+        if not answer["sources"] and not answer["own_numbers"]:
             fail(f"no whole day with sun of {answer['zone']} was fetched yet; `gridgram fetch` fetches some", Exit.NO_DATA)
         if findings := [f"{source['provider']}: {source['finding']}" for source in answer["sources"] if "finding" in source]:
             fail("; ".join(findings), Exit.SOME_ROWS_FAILED)

@@ -1,4 +1,4 @@
-"""What `gridgram audit` finds: for each source of a zone, when its solar days centre, and whether that has changed."""
+"""What `gridgram audit` finds: for each source of a zone, when its solar days centre, whether that moved, and what it states itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing_extensions import TypedDict  # as in service.answers
 
 from gridgram.errors import UnknownLocation
 from gridgram.interval import HOURS_PER_DAY, format_hour
+from service.answers import own_number_answer
 from service.auditing.noons import kept_noons
+from service.auditing.own_numbers import OwnDay, kept_own_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from providers.base import Provider
     from service.usecases import Gridgram
 
 NEWEST_DAYS: Final = 7
@@ -37,11 +40,25 @@ class AuditedSource(TypedDict):
     finding: NotRequired[str]
 
 
+class AuditedOwnNumber(TypedDict):
+    """What one source states itself, beside ours of the same hours: means over its newest seven days that were kept. [gCO2e/kWh]"""
+
+    provider: str
+    signal: str
+    basis: str
+    days: int
+    newest_day: str
+    own_mean_g_per_kwh: float
+    our_mean_g_per_kwh: float
+    hours: int
+
+
 class AuditAnswer(TypedDict):
-    """What the audit of a zone found."""
+    """What the audit of a zone found; `own_numbers` is the cross-check with what sources state themselves, of which nothing is judged."""
 
     zone: str
     sources: list[AuditedSource]
+    own_numbers: list[AuditedOwnNumber]
 
 
 async def audit(gridgram: Gridgram, key: str) -> AuditAnswer:
@@ -49,12 +66,16 @@ async def audit(gridgram: Gridgram, key: str) -> AuditAnswer:
     zone = gridgram.zones.get(key.upper()) if key.isascii() else None
     if zone is None:
         raise UnknownLocation(key, f"{key[:60]!r} is not the key of a zone.", ())
-    fetcher = gridgram.intensity.fetcher
-    sources = []
+    fetcher, store = gridgram.intensity.fetcher, gridgram.intensity.store
+    answer: AuditAnswer = {"zone": zone.key, "sources": [], "own_numbers": []}
     for name, provider in sorted(fetcher.providers.items()) if fetcher else ():
-        if zone.key in provider.zones and (noons := await kept_noons(gridgram.intensity.store, name, zone.key)):
-            sources.append(audited(name, noons))
-    return {"zone": zone.key, "sources": sources}
+        if zone.key not in provider.zones:
+            continue
+        if noons := await kept_noons(store, name, zone.key):
+            answer["sources"].append(audited(name, noons))
+        if provider.own_number is not None and (days := await kept_own_numbers(store, name, zone.key)):
+            answer["own_numbers"].append(audited_own_number(provider, days))
+    return answer
 
 
 def audited(provider: str, noons: Mapping[int, float]) -> AuditedSource:
@@ -78,3 +99,16 @@ def audited(provider: str, noons: Mapping[int, float]) -> AuditedSource:
             f"its solar days centre {minutes:+.0f} minutes from solar noon: look whether its times name the start of an hour"
         )
     return source
+
+
+def audited_own_number(provider: Provider, days: Mapping[int, OwnDay]) -> AuditedOwnNumber:
+    """Add up the newest days of what a source states itself, each by its hours; there must be one."""
+    newest = [days[day] for day in sorted(days)[-NEWEST_DAYS:]]
+    hours = sum(day.hours for day in newest)
+    whole = OwnDay(
+        own_g_per_kwh=sum(day.own_g_per_kwh * day.hours for day in newest) / hours,
+        our_g_per_kwh=sum(day.our_g_per_kwh * day.hours for day in newest) / hours,
+        hours=hours,
+    )
+    told = own_number_answer(provider, whole)
+    return {"provider": provider.info.name, "days": len(newest), "newest_day": format_hour(max(days) * HOURS_PER_DAY), **told}
