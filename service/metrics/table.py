@@ -144,8 +144,8 @@ INTRODUCTION = """# Metrics
 
 Made from `service/metrics/table.py`. `/metrics` tells them in Prometheus' text format: on the service's own port, where it needs a key
 that may read metrics once keys are set ([security.md](security.md)), or on a port of its own, `GRIDGRAM_METRICS_PORT`, without a key.
-A provider is there once it was asked. No label ever holds a path, a location or anything else that a caller sent, but for `run`: the ids of twenty
-runs at most, 32 hexadecimal digits each.
+A provider is there once it was asked. No label ever holds a path, a location or anything else that a caller sent, but for
+`run`: the ids of twenty runs at most, 32 hexadecimal digits each.
 
 With `gridgram serve --workers N` any process answers for all of them: each writes its numbers once a second to a file that the others
 read, so those of the others are at most that old. The column *together* tells how they become one number; what a process that has ended
