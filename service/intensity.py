@@ -38,6 +38,8 @@ log = structlog.get_logger()
 
 STORE_CHECK_SECONDS = 1.0
 """How old the knowledge may be that nobody else (an import, another process) has changed the store, or was told to leave a source alone."""
+LOOK_SECONDS = 0.5
+"""How long a look at the store is waited for, by all who come meanwhile: longer than a Redis that is frozen takes to be found out."""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class Intensity:
     _is_unkept: bool = False
     _loading: dict[tuple[object, ...], asyncio.Task[list[MonthChunk]]] = field(default_factory=dict)
     _checked_at: float = field(default=float("-inf"))
+    _looking: asyncio.Task[None] | None = None
     _generation: int = -1
 
     async def read(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
@@ -85,7 +88,7 @@ class Intensity:
         """A series that holds the hours and need not be waited for; None where the store or a source has to be looked at, or two months."""
         month = Month.of_hour(first_hour)
         chunk, now = self.memory.get(zone, signal, month), time.monotonic()
-        if chunk is None or end_hour > chunk.series.end_hour or now - self._checked_at > STORE_CHECK_SECONDS:
+        if chunk is None or end_hour > chunk.series.end_hour or now - self._checked_at > STORE_CHECK_SECONDS or self._looking:
             return None
         fetcher = self.fetcher
         if fetcher is not None and (end_hour > self._recent_from or fetcher.due_at(zone, signal, first_hour, end_hour) <= now):
@@ -133,7 +136,7 @@ class Intensity:
         await asyncio.gather(*self._behind, return_exceptions=True)
         if self.fetcher is not None:
             await self.fetcher.close()
-        await asyncio.gather(*self._loading.values(), return_exceptions=True)
+        await asyncio.gather(*self._loading.values(), *([self._looking] if self._looking else []), return_exceptions=True)
         await self.store.close()
 
     async def _flight(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> Flight | None:
@@ -241,13 +244,34 @@ class Intensity:
 
     async def look_again(self) -> None:
         """See at once what other processes have written."""
+        if self._looking is not None:  # it may have begun before they wrote
+            await asyncio.wait([self._looking])
         self._checked_at = float("-inf")
-        await self.look_at_store()
+        await asyncio.wait([self._look_begun()])
 
     async def look_at_store(self) -> None:
-        """Empty the memory when the store is not what it was, or has come back; what is held stays while it is away."""
-        if time.monotonic() - self._checked_at <= STORE_CHECK_SECONDS:
+        """Empty the memory when the store is not what it was, or has come back; what is held stays while it is away.
+
+        All who come during a look wait for it, so that none is answered from what it is about to find outdated.
+        """
+        if self._looking is None and time.monotonic() - self._checked_at <= STORE_CHECK_SECONDS:
             return
+        looking = self._look_begun()
+        await asyncio.wait([looking], timeout=LOOK_SECONDS)
+        if looking.done():
+            looking.result()
+
+    def _look_begun(self) -> asyncio.Task[None]:
+        """The look under way, or a new one; one who leaves does not stop it for the others."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+            self._looking.add_done_callback(self._has_looked)
+        return self._looking
+
+    def _has_looked(self, _: asyncio.Task[None]) -> None:
+        self._looking = None
+
+    async def _look(self) -> None:
         self._checked_at = time.monotonic()
         if self.fetcher is not None:
             self._recent_from = hour_of(self.fetcher.clock()) - RECENT_DAYS * HOURS_PER_DAY

@@ -164,6 +164,21 @@ async def test_what_stood_in_for_hours_that_the_store_refused_to_read_is_not_kep
     assert set((await march(intensity)).g_per_kwh.tolist()) == {7.0}
 
 
+async def test_all_who_come_while_the_store_is_looked_at_see_what_was_written_before(
+    intensity: Intensity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STORE_CHECK_SECONDS", 60.0)
+    other = SqliteStore(tmp_path / "series.sqlite")
+    for g_per_kwh in (1.0, 2.0, 3.0):
+        await other.merge([hours(g_per_kwh, origin=FILE)])
+        intensity._checked_at = float("-inf")  # that long ago
+
+        several = await asyncio.gather(*(march(intensity) for _ in range(5)))
+
+        assert {number for series in several for number in series.g_per_kwh.tolist()} == {g_per_kwh}
+    await other.close()
+
+
 async def test_only_absent_months_are_asked_of_the_store(intensity: Intensity, watched: Watched) -> None:
     await march(intensity)
     await intensity.read("FR", Signal.LIFECYCLE, FIRST - 1, MARCH.next.first_hour + 1)
