@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -199,6 +201,24 @@ def test_files_by_url_and_by_pattern_are_read_and_wrong_ones_are_told(tmp_path: 
     assert (no_parquet.returncode, "is not a sound Parquet file" in no_parquet.stderr) == (2, True)
     assert (unlike.returncode, "has other columns" in unlike.stderr) == (2, True)
     assert "Traceback" not in again.stderr + other.stderr + no_parquet.stderr + unlike.stderr
+
+
+def test_the_commands_of_the_page_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "backfill-cluster.md").read_text()
+    commands = re.findall(r"^gridgram (backfill .*)$", page, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    parquet.write_table(job_table(100), "jobs.parquet")
+    Path("jobs").mkdir()
+    parquet.write_table(job_table(100), "jobs/one.parquet")
+
+    with running_cluster(tmp_path / "cluster", workers=1) as held:
+        for command_ in commands:
+            done = gridgram(shlex.split(command_.replace("tcp://scheduler.example:8786", held.address)), tmp_path)
+            assert done.returncode == 0, done.stderr
+
+    assert len(commands) == 2
+    assert rows_in(tmp_path / "jobs-emissions").equals(parquet.read_table("jobs-emissions.parquet"))
 
 
 def test_a_scheduler_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, files: Path) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
+import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -278,6 +281,27 @@ def test_calls_to_sources_count_for_the_key_and_what_they_do_not_reach_waits_for
     assert never["state"] == "failed"
     assert "may cause no calls" in never["detail"]
     assert done["state"] == "done"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_requests_of_the_page_work(service: RunningService, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "backfill-http.md").read_text()
+    (block,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "jobs.csv").write_bytes(JOBS)
+    identity, answers = "", []
+    for line in block.splitlines():
+        words = [word.replace("http://127.0.0.1:8080", service.address) for word in shlex.split(line)]
+        words = [re.sub(r"[0-9a-f]{32}", identity, word) for word in words]
+        answers.append(subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout)
+        if not identity:
+            identity = json.loads(answers[0])["id"]
+            ended(service, identity)
+
+    assert json.loads(answers[1])["summary"]["jobs"] == 1
+    assert (tmp_path / f"backfill-{identity}.csv").read_bytes().count(b"\n") == 2
+    assert answers[3] == ""
+    assert json.loads(answers[4])["id"] == identity
+    assert ask(service, "GET", f"/v1/backfills/{identity}").status == 404
 
 
 # --- the shelf
