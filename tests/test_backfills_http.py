@@ -298,7 +298,7 @@ def test_the_requests_of_the_page_work(service: RunningService, tmp_path: Path) 
             ended(service, identity)
 
     assert json.loads(answers[1])["summary"]["jobs"] == 1
-    assert (tmp_path / f"backfill-{identity}.csv").read_bytes().count(b"\n") == 2
+    assert (tmp_path / "jobs-emissions.csv").read_bytes().count(b"\n") == 2
     assert answers[3] == ""
     assert json.loads(answers[4])["id"] == identity
     assert ask(service, "GET", f"/v1/backfills/{identity}").status == 404
