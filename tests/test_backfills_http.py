@@ -181,7 +181,7 @@ def test_a_service_that_is_killed_loses_and_doubles_nothing(tmp_path: Path, many
         assert os.getpriority(os.PRIO_PROCESS, child) == 19
         process.kill()
         process.wait()
-        wait_until(lambda: not converting(folder), 5)
+        wait_until(lambda: not converting(folder), 20)
     assert not list(folder.glob("result.*"))
 
     with running_service(home) as again:
@@ -200,7 +200,7 @@ def test_several_workers_convert_each_backfill_once_and_a_deleted_one_ends(tmp_p
         wait_until(lambda: ask(service, "GET", f"/v1/backfills/{identity}").json.get("doing") == "converting", 60)
         running = ask(service, "GET", f"/v1/backfills/{identity}").json
         assert ask(service, "DELETE", f"/v1/backfills/{identity}").status == 200
-        wait_until(lambda: not converting(folder), 5)
+        wait_until(lambda: not converting(folder), 20)
         assert all(ended(service, other)["state"] == "done" for other in others)
         started = [event["backfill"] for event in service.events() if event["event"] == "backfill.started"]
 
@@ -262,7 +262,7 @@ def test_calls_to_sources_count_for_the_key_and_what_they_do_not_reach_waits_for
                 def work() -> tuple[list[dict[str, Any]], int]:
                     header = {"X-API-Key": small}
                     identity = sent(service, jobs, headers=header)["id"]
-                    wait_until(lambda: "detail" in ask(service, "GET", f"/v1/backfills/{identity}", headers=header).json, 30)
+                    wait_until(lambda: "detail" in ask(service, "GET", f"/v1/backfills/{identity}", headers=header).json, 60)
                     waiting = ask(service, "GET", f"/v1/backfills/{identity}", headers=header).json
                     calls = tape.calls
                     header = {"X-API-Key": none}
