@@ -16,7 +16,7 @@ import pytest
 from redis import Redis
 
 from gridgram.errors import StoreError, StoreRefused
-from tests.faults.load import between, check_all_right, ms, p99, steady_load, tell, worst
+from tests.faults.load import between, check_all_right, ms, p99, steady_load, steady_load_apart, tell, worst
 from tests.faults.truth import CELLS, HOURS, MONTHS, ZONES, import_rows, write_rows
 from tests.redis_proxy import proxy_on_a_thread
 from tests.redis_server import redis_sentinels, redis_server
@@ -25,6 +25,7 @@ from tests.test_redis_store import damaged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from tests.faults.load import Heard
@@ -121,9 +122,20 @@ async def load(place: Place, requests_per_second: float, seconds: float) -> Asyn
     heard += await asking
 
 
-async def under(fault: Fault, place: Place, requests_per_second: float, before: float, during: float) -> list[Heard]:
-    """What is heard of a service whose store is sound for a while [s], then broken for a while [s]; it is mended and filled afterwards."""
-    async with load(place, requests_per_second, before + during) as heard:
+@asynccontextmanager
+async def load_apart(place: Place, requests_per_second: float, seconds: float) -> AsyncIterator[list[Heard]]:
+    """The same from a process of its own, which has begun when the block is entered: for what is measured."""
+    heard: list[Heard] = []
+    begun = asyncio.Event()
+    asking = asyncio.ensure_future(steady_load_apart(place.service.address, requests_per_second, seconds, begun))
+    await begun.wait()
+    yield heard
+    heard += await asking
+
+
+async def under(fault: Fault, place: Place, asked: AbstractAsyncContextManager[list[Heard]], before: float) -> list[Heard]:
+    """What is heard of a service that is asked and whose store breaks after a while [s]; it is mended and filled afterwards."""
+    async with asked as heard:
         await asyncio.sleep(before)
         fault.begin(place)
         if fault.refuses:
@@ -144,7 +156,7 @@ async def under(fault: Fault, place: Place, requests_per_second: float, before: 
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_store_that_breaks_costs_no_answer_and_no_number(place: Place, fault: str) -> None:
-    heard = await under(FAULTS[fault], place, 60, 0.3, 0.7)
+    heard = await under(FAULTS[fault], place, load(place, 60, 1.0), 0.3)
 
     assert worst(heard) <= BUSY_MACHINE_SECONDS
 
@@ -167,7 +179,8 @@ async def test_a_store_that_breaks_under_load(place_under_load: Place, fault: st
     """p99 counts from a second after the fault, when it has been noticed; the frozen one stays so for half a minute."""
     before, during = 6.0, 30.0 if fault == "frozen" else 8.0
     hours = request.node.callspec.params["place_under_load"]
-    heard = await under(FAULTS[fault], place_under_load, REQUESTS_PER_SECOND[hours], before, during)
+    asked = load_apart(place_under_load, REQUESTS_PER_SECOND[hours], before + during)
+    heard = await under(FAULTS[fault], place_under_load, asked, before)
 
     sound, broken = between(heard, 3.0, before), between(heard, before + 1, before + during)
     tell(f"{fault}, hours {hours}: sound p99 {ms(p99(sound))}, worst {ms(worst(sound))};")
