@@ -85,6 +85,11 @@ class RunningService(Service):
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
 
+def tell(figure: str) -> None:
+    """Print a figure for who looks at it: `make soak` shows what the tests that passed have printed."""
+    sys.stdout.write(f"{figure}\n")
+
+
 def wait_until(is_so: Callable[[], bool], seconds: float) -> None:
     """Wait for something to become true; fail when it has not after so long."""
     deadline = time.monotonic() + seconds

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.running import running_service, wait_until
+from tests.running import running_service, tell, wait_until
 from tests.wire import check_problem, connect, get, hear, memory_mib, post, request
 
 if TYPE_CHECKING:
@@ -223,6 +223,10 @@ def slowloris(service: RunningService, count: int, closed_within_seconds: float)
         seconds = time.monotonic() - started
         timing.join()
 
+    tell(
+        f"{count} slow clients: all closed after {seconds:.1f} s; "
+        f"p95 of good ones alone {1000 * quantiles(alone, n=20)[-1]:.1f} ms, meanwhile {1000 * quantiles(meanwhile, n=20)[-1]:.1f} ms"
+    )
     assert seconds <= closed_within_seconds
     assert quantiles(meanwhile, n=20)[-1] <= 2 * quantiles(alone, n=20)[-1] + 0.02
 
@@ -263,5 +267,6 @@ def idle(service: RunningService, count: int) -> tuple[float, float]:
             statuses |= {hear_one(connection).status for connection in connections[first : first + ASKING]}
         used = memory_mib(service)
 
+    tell(f"{count} idle connections: {fresh:.0f} MiB, {used:.0f} MiB once each has asked")
     assert statuses == {200}
     return fresh, used

@@ -14,7 +14,7 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from providers.registry import load_providers
 from tests.providers.tape import running_tape
 from tests.redis_server import redis_server
-from tests.running import running_service
+from tests.running import running_service, tell
 from tests.test_fetching import CONSOLIDATED, JOB, RECENT, asked, gridgram_over, rows
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ async def burst(start: Callable[..., RunningService], store: str, tape: Tape, re
 
         answers = await asyncio.gather(*(one(number) for number in range(requests)))
 
+    tell(f"{requests} requests at two processes: {tape.calls} calls")
     assert all(answer == answers[number % 4] for number, answer in enumerate(answers))
     assert all(answer["coverage"] == {"measured": 1.0} for answer in answers)
     assert tape.calls <= 2  # one, unless a process is so busy that its store does not answer it in time: then each works alone

@@ -110,11 +110,6 @@ def ms(seconds: float) -> str:
     return f"{1000 * seconds:.1f} ms"
 
 
-def tell(figure: str) -> None:
-    """Print a figure for who looks at it: `make soak` shows what the tests that passed have printed."""
-    sys.stdout.write(f"{figure}\n")
-
-
 if __name__ == "__main__":
     for cell in CELLS:  # what is known of them is looked up before the time runs
         typical(cell)

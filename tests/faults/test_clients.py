@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from providers.registry import load_providers
-from tests.faults.load import check_all_right, client, steady_load, tell
+from tests.faults.load import check_all_right, client, steady_load
 from tests.faults.truth import any_job, faults_of, import_rows, write_rows
 from tests.providers.tape import running_tape
 from tests.redis_proxy import proxy_on_a_thread
 from tests.redis_server import redis_server
-from tests.running import running_service
+from tests.running import running_service, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.history import Read, Write, backwards, last_known, unborn
-from tests.faults.load import client, tell
+from tests.faults.load import client
 from tests.faults.test_redis import FAULTS
 from tests.faults.truth import import_rows, write_rows
 from tests.faults.watching import JOBS, WRITER_OF, Readers, running_writers
 from tests.faults.writing import WRITTEN
 from tests.redis_proxy import proxy_on_a_thread
 from tests.redis_server import redis_server
-from tests.running import running_service
+from tests.running import running_service, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.load import tell
+from tests.running import tell
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUESTS = 1_000_000

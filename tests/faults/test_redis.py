@@ -16,11 +16,11 @@ import pytest
 from redis import Redis
 
 from gridgram.errors import StoreError, StoreRefused
-from tests.faults.load import between, check_all_right, ms, p99, steady_load, steady_load_apart, tell, worst
+from tests.faults.load import between, check_all_right, ms, p99, steady_load, steady_load_apart, worst
 from tests.faults.truth import CELLS, HOURS, MONTHS, ZONES, import_rows, write_rows
 from tests.redis_proxy import proxy_on_a_thread
 from tests.redis_server import redis_sentinels, redis_server
-from tests.running import running_service, wait_until
+from tests.running import running_service, tell, wait_until
 from tests.test_redis_store import damaged
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import pytest
 
 from gridgram.interval import Month, format_hour, hour_start
 from providers.registry import load_providers
-from tests.faults.load import check_all_right, client, ms, p99, steady_load, tell, worst
+from tests.faults.load import check_all_right, client, ms, p99, steady_load, worst
 from tests.faults.truth import import_rows, write_rows
 from tests.providers.tape import running_tape
-from tests.running import running_service
+from tests.running import running_service, tell
 from tests.wire import memory_mib
 
 if TYPE_CHECKING:
