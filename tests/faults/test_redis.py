@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from tests.redis_server import RedisServer
     from tests.running import RunningService
 
-READS_ON = {"GRIDGRAM_MEMORY_MIB": "1"}
+READS_ON = {"GRIDGRAM_MEMORY_MIB": "1", "GRIDGRAM_QUEUE_REQUESTS": "1000"}
+"""Little memory, and no request refused because the machine of the tests does other things too: that is tested elsewhere."""
 BACK_SECONDS = 5.0
+GAP_SECONDS = 15.0
 BUSY_MACHINE_SECONDS = 1.0
 """The bounds of the quick runs: on a machine that does other things too, and at a tenth of the rate, they only find what hangs."""
 
@@ -195,7 +197,7 @@ async def test_what_is_no_month_is_not_believed_by_a_service(place: Place) -> No
 
 @pytest.mark.soak
 async def test_ten_thousand_damaged_values_are_not_believed_by_a_service(place: Place) -> None:
-    await nothing_damaged_is_answered(place, 10_000, 300, 20.0)
+    await nothing_damaged_is_answered(place, 10_000, 100, 20.0)
 
 
 async def nothing_damaged_is_answered(place: Place, count: int, requests_per_second: float, seconds: float) -> None:
@@ -258,6 +260,15 @@ def test_a_service_whose_store_is_not_there_is_ready_and_uses_it_once_it_is(tmp_
     assert all(one.is_whole for one in heard)
 
 
+async def is_imported(url: str, rows: Path) -> bool:
+    """Whether an import is done now."""
+    try:
+        await import_rows(url, rows)
+    except StoreError:
+        return False
+    return True
+
+
 @pytest.mark.soak
 async def test_a_failover_under_load_costs_no_answer_and_writes_go_on_at_the_new_master(tmp_path: Path) -> None:
     with redis_sentinels(tmp_path) as (servers, sentinels):
@@ -268,17 +279,13 @@ async def test_a_failover_under_load_costs_no_answer_and_writes_go_on_at_the_new
         await asyncio.to_thread(wait_until, lambda: servers[1].ask("DBSIZE") == servers[0].ask("DBSIZE"), BACK_SECONDS)
         settings = {"GRIDGRAM_STORE": url, **READS_ON}
         with running_service(tmp_path / "home", settings) as service:
-            asking = asyncio.ensure_future(steady_load(service.address, 200, 15.0))
+            asking = asyncio.ensure_future(steady_load(service.address, 60, 15.0))
             await asyncio.sleep(3.0)
             servers[0].kill()
             killed = time.monotonic()
-            while True:
-                try:
-                    await import_rows(url, tmp_path / "1.csv", 0.25)
-                except StoreError:
+            async with asyncio.timeout(GAP_SECONDS):
+                while not await is_imported(url, tmp_path / "1.csv"):  # noqa: ASYNC110 - the sentinels do not tell
                     await asyncio.sleep(0.05)
-                else:
-                    break
             gap = time.monotonic() - killed
             heard = await asking
 
