@@ -190,7 +190,7 @@ class Settings(BaseSettings):
         if not self.records:
             return data_folder() / "records.sqlite"
         if self.records.startswith(SQLITE) and self.records != SQLITE:
-            return _at_home(Path(self.records.removeprefix(SQLITE)))
+            return _at_home(Path(self.records.removeprefix(SQLITE)), "RECORDS")
         if not self.records.startswith(POSTGRES):
             shown = re.sub(r"//.*@", "//***@", self.records)
             raise SettingsError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import urllib.request
 from dataclasses import replace
@@ -9,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gridgram.errors import InvalidInput, StoreError, UnknownLocation
 from gridgram.interval import format_time, hour_of, parse_time
 from gridgram.quality import Quality, Signal
 from service.requests import read_request
 from service.runs.places import ITS_DEFAULT, NO_PLACE, Places, Told
+from service.runs.postgres_records import PostgresRecords
 from service.runs.records import UnknownRun
 from service.runs.requests import CodeCarbonDelta, CodeCarbonRun, CodeCarbonTotal, RunEnergyRequest, RunsQuery
 from service.runs.terminal import print_run, print_runs
@@ -23,7 +26,7 @@ from tests.running import running_service
 from tests.runs import hours, house
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from service.runs.usecase import Runs
@@ -145,6 +148,34 @@ async def test_a_run_is_followed_though_nobody_asks(runs: Runs) -> None:
     assert len(await runs.records.revisions("", RUN)) == 1
     assert run.version == 2
     assert runs.told[RUN] == (2.0, 120.0)
+
+
+async def test_the_follower_comes_round_and_outlives_a_store_that_is_away(runs: Runs) -> None:
+    await keep_energy(runs, flat(START, 2, 2.0))
+    runs.follow_seconds = 0.02
+    following = asyncio.create_task(runs.follow())
+    await until(lambda: bool(runs.told))
+    await runs.gridgram.intensity.store.merge([hours(FIRST, [50.0, 70.0], Quality.MEASURED)])
+    await runs.gridgram.intensity.look_again()
+    await until(lambda: runs.told[RUN] == (2.0, 120.0))
+
+    kept, runs.records = runs.records, PostgresRecords("postgresql://127.0.0.1:1/none", "nowhere")
+    with capture_logs() as logged:
+        await until(lambda: bool(logged))
+    runs.records = kept
+    runs.told.clear()
+    await until(lambda: bool(runs.told))
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+    assert logged[0]["event"] == "runs.not_followed"
+    assert len(await runs.records.revisions("", RUN)) == 1
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not is_so():  # noqa: ASYNC110 - the follower tells nobody
+            await asyncio.sleep(0)
 
 
 async def test_an_hour_that_was_measured_stays_so_when_the_store_is_emptied(runs: Runs, tmp_path: Path) -> None:
@@ -361,6 +392,7 @@ async def test_the_api_output_begins_a_run_once_and_adds_to_it(runs: Runs) -> No
         ({"timestamp": "1999-01-01T00:00:00"}, "/timestamp"),
         ({"timestamp": "2031-01-01T00:00:00"}, "/timestamp"),
         ({"timestamp": 1_700_000_000}, "/timestamp"),
+        ({"remark_of_a_newer_version": "x" * 20_000}, ""),
     ],
 )
 async def test_a_record_that_cannot_be_right_is_refused_by_its_field(runs: Runs, members: dict[str, Any], pointer: str) -> None:

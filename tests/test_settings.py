@@ -196,6 +196,25 @@ def test_the_cache_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert cache_folder() == tmp_path / "elsewhere" / "gridgram"
 
 
+def test_records_lie_in_the_data_folder_in_a_file_or_in_postgresql(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+    assert load_settings().records_path == tmp_path / "data" / "gridgram" / "records.sqlite"
+    assert load_settings(records="sqlite:////var/lib/gridgram/records.sqlite").records_path == Path("/var/lib/gridgram/records.sqlite")
+    server = load_settings(records="postgresql://gridgram:hid%20den@db.example:5432/gridgram?sslmode=require")
+    assert server.records_path is None
+    assert server.records_name == "postgresql://db.example:5432/gridgram"
+    assert {"hid%20den", "hid den"} <= server.secrets
+    assert "hid" not in repr(server)
+
+
+@pytest.mark.parametrize("records", ["redis://:hidden@127.0.0.1/0", "sqlite:///", "records.sqlite", "mysql://root:hidden@db/x"])
+def test_records_elsewhere_are_refused_with_an_example(records: str) -> None:
+    with pytest.raises(SettingsError, match="GRIDGRAM_RECORDS") as refused:
+        _ = load_settings(records=records).records_path
+    assert "hidden" not in str(refused.value)
+
+
 def test_the_page_about_settings_lists_exactly_the_settings() -> None:
     rows = [
         f"| `{PREFIX}{name.upper()}` | {f'`{field.default}`' if field.default != '' else ''} | {field.description} |"

@@ -30,6 +30,7 @@ TOTALS, DELTAS = "codecarbon-http", "codecarbon-api"
 SECOND: Final = 1_000_000
 SHORTEST: Final = SECOND
 """A record that lasted less is laid on one second: it has energy, and energy needs time. [microseconds]"""
+MAX_RECORD_BYTES: Final = 16 * 1024
 OFFSETS_MINUTES: Final = (*(60 * hours for hours in range(-12, 15)), -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765)
 """Offsets from UTC in use, whole hours first (IANA time zones, 2025)."""
 PROMPT: Final = 60 * SECOND
@@ -153,4 +154,8 @@ def _digest(kind: str, members: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def _text(raw: dict[str, Any]) -> str:
-    return orjson.dumps(raw).decode()
+    """What came, as it is kept for good. Raises InvalidInput for more than any tracker has to say."""
+    text = orjson.dumps(raw)
+    if len(text) > MAX_RECORD_BYTES:
+        raise InvalidInput([Fault("", f"the record has {len(text)} bytes; CodeCarbon's have some 1,200, and {MAX_RECORD_BYTES} are kept")])
+    return text.decode()

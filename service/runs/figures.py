@@ -14,13 +14,15 @@ from service.refusals import QuotaExhausted
 from service.runs.packing import pack_prices, pack_revision, unpack_prices
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from gridgram.locations import Place
     from gridgram.run_prices import Figure, HourPrice
     from gridgram.series import IntensitySeries
     from service.runs.records import Records, Run
     from service.usecases import Gridgram
+
+    Reader = Callable[[str, Signal, int, int], Awaitable[IntensitySeries]]
 
 SIGNAL = Signal.LIFECYCLE
 """What the figures of runs count."""
@@ -66,14 +68,14 @@ def energy_of(samples: Sequence[tuple[Counting, Sample]]) -> Energy:
     return Energy(tuple(parts), hourly_kwh(parts), total_kwh(parts), tracker_total_g(parts))
 
 
-async def priced(gridgram: Gridgram, records: Records, run: Run) -> Priced:
-    """Work out the figure of a run, and keep what better hours changed. Raises StoreError."""
+async def priced(gridgram: Gridgram, records: Records, run: Run, read: Reader) -> Priced:
+    """Work out the figure of a run from the hours that `read` gives, and keep what better hours changed. Raises StoreError."""
     samples = await records.samples(run.owner, run.run)
     energy = await asyncio.to_thread(energy_of, samples)
     place, remark = await _place(gridgram, run.location)
     if place is None or not energy.kwh:
         return Priced(run, energy, {}, figure(energy.kwh, {}), place, remark)
-    series = await _series(gridgram, place.zone.key, min(energy.kwh), max(energy.kwh) + 1)
+    series = await _series(gridgram, read, place.zone.key, range(min(energy.kwh), max(energy.kwh) + 1))
     prices: Mapping[int, HourPrice] = {}
     for _ in range(ATTEMPTS):
         before = await asyncio.to_thread(unpack_prices, run.prices)
@@ -98,9 +100,9 @@ async def _place(gridgram: Gridgram, location: str) -> tuple[Place | None, str]:
     return place, place.detail
 
 
-async def _series(gridgram: Gridgram, zone: str, first_hour: int, end_hour: int) -> IntensitySeries:
+async def _series(gridgram: Gridgram, read: Reader, zone: str, hours: range) -> IntensitySeries:
     """The hours as they are to be had; those that are held when the caller's calls to sources are used up."""
     try:
-        return await gridgram.intensity.read(zone, SIGNAL, first_hour, end_hour)
+        return await read(zone, SIGNAL, hours.start, hours.stop)
     except QuotaExhausted:
-        return await gridgram.intensity.held_hours(zone, SIGNAL, first_hour, end_hour)
+        return await gridgram.intensity.held_hours(zone, SIGNAL, hours.start, hours.stop)

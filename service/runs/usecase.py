@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from service.requests import Energy
     from service.runs.answers import BegunAnswer, KeptAnswer, RunAnswer, RunsAnswer
-    from service.runs.figures import Priced
-    from service.runs.records import Records
+    from service.runs.figures import Priced, Reader
+    from service.runs.records import Records, Run
     from service.runs.requests import CodeCarbonDelta, CodeCarbonRun, CodeCarbonTotal, RunEnergyRequest, RunsQuery
     from service.usecases import Gridgram
 
@@ -54,6 +54,7 @@ class Runs:
 
     gridgram: Gridgram
     records: Records
+    follow_seconds: float = FOLLOW_SECONDS
     kept: dict[str, int] = field(default_factory=dict)
     repeated: dict[str, int] = field(default_factory=dict)
     told: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
@@ -93,15 +94,18 @@ class Runs:
     async def run(self, name: str, owner: str, step: str) -> RunAnswer:
         """One run over time. Raises UnknownRun."""
         run = await self.records.run(owner, run_id(name))
-        found = await self._priced(run)
+        found = await self._priced(run, self.gridgram.intensity.read)
         revisions = [unpack_revision(text) for text in await self.records.revisions(owner, run.run)]
         return await asyncio.to_thread(whole, found, step, revisions)
 
     async def page(self, query: RunsQuery, owner: str) -> RunsAnswer:
-        """A page of runs, newest first. Raises InvalidInput for a cursor that is none."""
+        """A page of runs, newest first, from hours that are held: nobody waits for the sources of many places.
+
+        Raises InvalidInput for a cursor that is none.
+        """
         runs = await self.records.runs(owner, _cursor(query.after), query.limit + 1)
         shown = runs[: query.limit]
-        answer: RunsAnswer = {"runs": [summary(await self._priced(run)) for run in shown]}
+        answer: RunsAnswer = {"runs": [summary(await self._priced(run, self.gridgram.intensity.read_at_once)) for run in shown]}
         if len(runs) > len(shown):
             answer["next"] = f"{shown[-1].created_at}-{shown[-1].run}"
         return answer
@@ -113,9 +117,9 @@ class Runs:
     async def follow(self) -> None:
         """Price the runs in use anew, for as long as the service runs; of processes that share a store one at a time does."""
         while True:
-            await asyncio.sleep(FOLLOW_SECONDS)
+            await asyncio.sleep(self.follow_seconds)
             try:
-                if await self.gridgram.intensity.store.claim(CLAIM, FOLLOW_SECONDS / 2):
+                if await self.gridgram.intensity.store.claim(CLAIM, self.follow_seconds / 2):
                     await self.follow_once()
             except GridgramError as error:
                 log.warning("runs.not_followed", detail=str(error))
@@ -126,10 +130,10 @@ class Runs:
         """Price the runs that told something in the last weeks anew."""
         since = to_microseconds(self.gridgram.now()) - FOLLOW_DAYS * US_PER_DAY
         for run in await self.records.seen_since(since, FOLLOW_RUNS):
-            await self._priced(run)
+            await self._priced(run, self.gridgram.intensity.read)
 
-    async def _priced(self, run: Any) -> Priced:  # noqa: ANN401 - a Run
-        found = await priced(self.gridgram, self.records, run)
+    async def _priced(self, run: Run, read: Reader) -> Priced:
+        found = await priced(self.gridgram, self.records, run, read)
         self.told[run.run] = found.energy.total_kwh, found.figure.emissions_g
         self.told.move_to_end(run.run)
         while len(self.told) > TOLD_RUNS:
