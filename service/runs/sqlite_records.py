@@ -31,6 +31,7 @@ class SqliteRecords:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = SqliteFile(path, SCHEMA, "gridgram-records")
+        self._reading = SqliteFile(path, SCHEMA, "gridgram-records-read")  # of its own: a long run that is read keeps no tracker waiting
         self._waiting: list[Waiting] = []
         self._committing: asyncio.Task[None] | None = None
 
@@ -44,22 +45,22 @@ class SqliteRecords:
 
     async def runs(self, owner: str, before: Cursor | None, most: int) -> list[Run]:
         """Runs of an owner, newest first."""
-        found: list[Run] = await self._file.run(self._do, statements.runs(owner, before, most))
+        found: list[Run] = await self._reading.run(self._read, statements.runs(owner, before, most))
         return found
 
     async def run(self, owner: str, run: str) -> Run:
         """One run. Raises UnknownRun."""
-        found: Run = await self._file.run(self._do, statements.run(owner, run))
+        found: Run = await self._reading.run(self._read, statements.run(owner, run))
         return found
 
     async def samples(self, owner: str, run: str) -> list[tuple[Counting, Sample]]:
         """All samples of a run."""
-        found: list[tuple[Counting, Sample]] = await self._file.run(self._do, statements.samples(owner, run))
+        found: list[tuple[Counting, Sample]] = await self._reading.run(self._read, statements.samples(owner, run))
         return found
 
     async def revisions(self, owner: str, run: str) -> list[str]:
         """How its figure changed."""
-        found: list[str] = await self._file.run(self._do, statements.revisions(owner, run))
+        found: list[str] = await self._reading.run(self._read, statements.revisions(owner, run))
         return found
 
     async def reprice(self, run: Run, prices: str, revision: str | None) -> bool:
@@ -69,7 +70,7 @@ class SqliteRecords:
 
     async def seen_since(self, instant: int, most: int) -> list[Run]:
         """Runs of all owners that told something since then."""
-        found: list[Run] = await self._file.run(self._do, statements.seen_since(instant, most))
+        found: list[Run] = await self._reading.run(self._read, statements.seen_since(instant, most))
         return found
 
     async def close(self) -> None:
@@ -77,6 +78,7 @@ class SqliteRecords:
         if self._committing is not None:
             await self._committing
         await self._file.close()
+        await self._reading.close()
 
     async def _commit(self) -> None:
         """Commit what waits until nothing does."""
@@ -112,6 +114,9 @@ class SqliteRecords:
     def _do(self, work: Work) -> Any:  # noqa: ANN401 - what the work gives
         with self._file.transaction() as connection:
             return _drive(connection, work)
+
+    def _read(self, work: Work) -> Any:  # noqa: ANN401 - as above
+        return _drive(self._reading.connection(), work)
 
 
 def _drive(connection: sqlite3.Connection, work: Work) -> Any:  # noqa: ANN401 - what the work gives
