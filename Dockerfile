@@ -18,12 +18,13 @@ RUN python -m pip --python /opt/gridgram/bin/python install --no-cache-dir --no-
 FROM python:3.13-slim
 COPY --from=build /opt/gridgram /opt/gridgram
 # A number, so that an orchestrator can see that it is not root.
-RUN install --directory --owner 10001 --group 10001 /var/cache/gridgram
+RUN install --directory --owner 10001 --group 10001 /var/cache/gridgram /var/lib/gridgram
 ENV PATH=/opt/gridgram/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    GRIDGRAM_STORE=sqlite:////var/cache/gridgram/series.sqlite
-VOLUME /var/cache/gridgram
+    GRIDGRAM_STORE=sqlite:////var/cache/gridgram/series.sqlite \
+    GRIDGRAM_RECORDS=sqlite:////var/lib/gridgram/records.sqlite
+VOLUME /var/cache/gridgram /var/lib/gridgram
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s CMD ["/opt/gridgram/bin/python", "-c", \

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 TEXT, KEY = new_key("tracker")
 JOB: dict[str, Any] = {"location": "FR", "energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1]}}
-PUBLIC_PARAMETERS = {"zone", "asset", "code"}
+PUBLIC_PARAMETERS = {"zone", "asset", "code", "location"}
 OWNED_PARAMETERS = {"id"}
 """Parameters of paths that name what everybody may see. One that names what belongs to a caller needs a test that another key gets 404."""
 INSIDE = re.compile(rb"Traceback|\.py\b|site-packages|line \d+, in |aiohttp|Python/")
@@ -78,7 +78,7 @@ def test_api1_what_belongs_to_one_key_is_not_there_for_another_by_any_operation(
         assert sent(service, headers=own | again)["id"] == identity
         assert sent(service, headers=other | again)["id"] != identity
 
-        owned = [operation for operation in OPERATIONS if OWNED_PARAMETERS & operation.path_parameters.keys()]
+        owned = [operation for operation in OPERATIONS if operation.path.startswith("/v1/backfills/{id}")]
         assert len(owned) > 3
         for operation in sorted(owned, key=lambda operation: operation.method == "DELETE"):
             path = operation.path.replace("{id}", identity)
@@ -90,6 +90,32 @@ def test_api1_what_belongs_to_one_key_is_not_there_for_another_by_any_operation(
         for operation in sorted(owned, key=lambda operation: operation.method == "DELETE"):
             assert ask(service, operation.method, operation.path.replace("{id}", identity), headers=own).status == 200
         assert ask(service, "GET", f"/v1/backfills/{identity}", headers=own).status == 404
+
+
+def test_api1_a_run_is_not_there_for_another_key_which_may_have_one_of_the_same_id(tmp_path: Path) -> None:
+    (ours, our_key), (theirs, their_key) = new_key("ours"), new_key("theirs")
+    path, job = "/v1/runs/5b0fa12a3dd745bb9766cc326314d9f1", {"location": "FR", "energy": JOB["energy"]}
+    with running_service(tmp_path, {"GRIDGRAM_API_KEYS": f"{our_key.line}; {their_key.line}"}) as service:
+        own, other = {"X-API-Key": ours}, {"X-API-Key": theirs}
+        assert {operation.path for operation in OPERATIONS if operation.path.startswith("/v1/runs/{id}")} == {
+            "/v1/runs/{id}",
+            "/v1/runs/{id}/energy",
+        }
+        kept = post(service, job, own, path=f"{path}/energy")
+        begun = post(service, {"timestamp": "2022-03-11T00:00:00Z"}, own, path="/runs").json["id"]
+        record = {"timestamp": "2022-03-11T00:01:00Z", "run_id": begun, "duration": 60, "energy_consumed": 1.0}
+
+        stranger, nothing = get(service, path, other), get(service, f"/v1/runs/{'0' * 32}", other)
+        check_problem(stranger, 404, "not-found")
+        assert stranger.json["detail"].replace(path.rpartition("/")[2], "") == nothing.json["detail"].replace("0" * 32, "")
+        check_problem(post(service, record, other, path="/emissions"), 404, "not-found")
+        assert get(service, "/v1/runs", other).json == {"runs": []}
+        assert get(service, path).status == 401
+
+        theirs_kept = post(service, {**job, "location": "DE"}, other, path=f"{path}/energy")
+        assert (kept.status, theirs_kept.status) == (201, 201)
+        assert (get(service, path, own).json["zone"], get(service, path, other).json["zone"]) == ("FR", "DE")
+        assert post(service, record, own, path="/emissions").status == 201
 
 
 # --- API2: broken authentication (the timing of a comparison and the forms of a key: test_keys.py)

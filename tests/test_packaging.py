@@ -124,14 +124,16 @@ def test_the_image_installs_hashed_wheels_only_and_runs_as_nobody() -> None:
     assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", last("USER"))
 
 
-def test_image_and_compose_keep_the_store_in_the_volume_that_they_mount() -> None:
+def test_image_and_compose_keep_the_store_and_the_records_in_the_volumes_that_they_mount() -> None:
     service = compose()["services"]["gridgram"]
-    volume = PurePosixPath(last("VOLUME"))
-    stores = [Settings(store=environment["GRIDGRAM_STORE"]) for environment in (image_environment(), service["environment"])]
+    store, records = map(PurePosixPath, last("VOLUME").split())
+    for environment in (image_environment(), service["environment"]):
+        settings = Settings(store=environment["GRIDGRAM_STORE"], records=environment["GRIDGRAM_RECORDS"])
+        assert PurePosixPath(settings.store_path.as_posix()).parent == store
+        assert PurePosixPath(str(settings.records_path)).parent == records
 
-    assert all(PurePosixPath(settings.store_path.as_posix()).parent == volume for settings in stores)
-    assert f"store:{volume}" in service["volumes"]
-    assert set(compose()["volumes"]) == {"store"}
+    assert service["volumes"] == [f"store:{store}", f"records:{records}"]
+    assert set(compose()["volumes"]) == {"store", "records"}
 
 
 def test_every_setting_that_image_and_compose_make_is_one_that_the_service_has() -> None:
@@ -229,4 +231,5 @@ def test_every_setting_of_the_unit_is_one_that_the_service_has_and_its_store_lie
 
     assert named <= {f"GRIDGRAM_{name.upper()}" for name in Settings.model_fields}
     assert re.search(r"^CacheDirectory=gridgram$", unit, re.MULTILINE)
+    assert re.search(r"^StateDirectory=gridgram$", unit, re.MULTILINE)
     assert "GRIDGRAM_STORE=sqlite:////var/cache/gridgram/" in unit
