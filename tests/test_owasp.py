@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 TEXT, KEY = new_key("tracker")
 JOB: dict[str, Any] = {"location": "FR", "energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1]}}
-PUBLIC_PARAMETERS = {"zone", "asset", "code", "location"}
+PUBLIC_PARAMETERS = {"zone", "asset", "code", "location", "edition"}
 OWNED_PARAMETERS = {"id"}
 """Parameters of paths that name what everybody may see. One that names what belongs to a caller needs a test that another key gets 404."""
 INSIDE = re.compile(rb"Traceback|\.py\b|site-packages|line \d+, in |aiohttp|Python/")
@@ -74,7 +74,8 @@ def test_api1_what_belongs_to_one_key_is_not_there_for_another_by_any_operation(
         own, other = {"X-API-Key": ours}, {"X-API-Key": theirs}
         again = {"Idempotency-Key": "same"}
         identity = sent(service, headers=own | again)["id"]
-        assert ended(service, identity, own)["state"] == "done"
+        outcome = ended(service, identity, own)
+        assert outcome["state"] == "done", outcome
         assert sent(service, headers=own | again)["id"] == identity
         assert sent(service, headers=other | again)["id"] != identity
 
