@@ -1,6 +1,7 @@
 // Calls of this service. Each is told as data, so that the page can make it and show it as the command that repeats it.
 
 const KEY = "gridgram-key";
+const BYTES = "application/octet-stream";
 
 /** What the service answers in place of a success, in its own words. */
 export class Problem extends Error {
@@ -31,14 +32,16 @@ export function pathOf({ path, query = {} }) {
 
 /** The answer of a call as the browser has it. Throws Problem; a service that cannot be reached is one too. */
 export async function send(request, signal) {
-  const headers = request.body === undefined ? {} : { "Content-Type": "application/json" };
+  const headers = {};
+  if (request.file) headers["Content-Type"] = BYTES;
+  else if (request.body !== undefined) headers["Content-Type"] = "application/json";
   if (currentKey()) headers.Authorization = `Bearer ${currentKey()}`;
   let response;
   try {
     response = await fetch(pathOf(request), {
-      method: request.body === undefined ? "GET" : "POST",
+      method: methodOf(request),
       headers,
-      body: request.body === undefined ? undefined : bodyText(request),
+      body: request.file ?? (request.body === undefined ? undefined : bodyText(request)),
       signal,
     });
   } catch (error) {
@@ -57,11 +60,17 @@ export async function ask(request, signal) {
 /** The command that makes the same call. A key is named, never shown. */
 export function curl(request) {
   const parts = [`curl -s '${location.origin}${pathOf(request).replaceAll("'", "%27")}'`];
+  if (request.method) parts.push(`-X ${request.method}`);
   if (currentKey()) parts.push(`-H "Authorization: Bearer $GRIDGRAM_KEY"`);
+  if (request.file) parts.push(`-H 'Content-Type: ${BYTES}'`, `--data-binary '@${request.file.name.replaceAll("'", "'\\''")}'`);
   if (request.body !== undefined) {
     parts.push("-H 'Content-Type: application/json'", `-d '${bodyText(request).replaceAll("'", "'\\''")}'`);
   }
   return parts.join(" \\\n  ");
+}
+
+function methodOf({ method, body, file }) {
+  return method ?? (body === undefined && !file ? "GET" : "POST");
 }
 
 function bodyText({ body }) {

@@ -11,6 +11,8 @@ const VIEWS = {
   plan: () => import("./plan.js"),
   convert: () => import("./convert.js"),
   footprint: () => import("./footprint.js"),
+  runs: () => import("./runs.js"),
+  backfills: () => import("./backfills.js"),
 };
 const UNAUTHORIZED = 401;
 

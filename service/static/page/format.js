@@ -22,6 +22,11 @@ export function massBand(low, high) {
   return low === high ? "–" : `${mass(low)}–${mass(high)}`;
 }
 
+/** So many of something: "1 job", "2 jobs". */
+export function counted(count, name) {
+  return `${number(count)} ${name}${count === 1 ? "" : "s"}`;
+}
+
 /** A share of 1 as percent. */
 export function share(value) {
   return PERCENT.format(value);
