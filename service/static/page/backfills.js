@@ -2,7 +2,7 @@
 
 import { ask, Problem } from "./api.js";
 import { h, show } from "./dom.js";
-import { counted, instant, mass, massBand, number } from "./format.js";
+import { counted, instant, mass, massBand, massBandTold, number } from "./format.js";
 import { coverageBar, field, problemBox, repeatBox, saveButton, table } from "./parts.js";
 
 const SENT = "gridgram-backfills";
@@ -74,7 +74,7 @@ function problemsOf({ errors }) {
 function result({ summary, expires_at: expires }, call) {
   const groups = [["By month", summary.by_month], ["By zone", summary.by_zone], ["By project", summary.by_project]];
   return [
-    h("p", { class: "headline" }, h("strong", {}, mass(summary.emissions_g)), " CO₂e ", h("span", { class: "quiet" }, `(p10–p90 ${massBand(summary.emissions_low_g, summary.emissions_high_g)})`)),
+    h("p", { class: "headline" }, h("strong", {}, mass(summary.emissions_g)), " CO₂e ", h("span", { class: "quiet" }, `(${massBandTold(summary.emissions_low_g, summary.emissions_high_g)})`)),
     h("p", {}, `${counted(summary.jobs, "job")}, ${number(summary.facility_energy_kwh)} kWh, ${summary.signal}, read as ${summary.format}. ${counted(summary.rows_quarantined, "row")} without numbers, ${counted(summary.rows_skipped, "row")} that only repeat others.`,
       expires ? ` Kept until ${instant(expires)} UTC.` : ""),
     h("h2", {}, "What is measured, and what is not"), coverageBar(summary.coverage, "Share of the energy by quality"),

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { hourChart } from "./chart.js";
 import { h, show } from "./dom.js";
-import { instant, mass, massBand, number, rfc3339 } from "./format.js";
+import { band, instant, mass, massBandTold, number, rfc3339 } from "./format.js";
 import { coverageBar, field, problemBox, provenanceList, qualityMark, repeatBox, table } from "./parts.js";
 import { readProfile, Unreadable } from "./profile.js";
 
@@ -58,7 +58,7 @@ async function convert(input, { signal, stay }, told) {
 
 function result(call, answer) {
   return [
-    h("p", { class: "headline" }, h("strong", {}, mass(answer.emissions_g)), " CO₂e ", h("span", { class: "quiet" }, `(p10–p90 ${massBand(answer.emissions_low_g, answer.emissions_high_g)})`)),
+    h("p", { class: "headline" }, h("strong", {}, mass(answer.emissions_g)), " CO₂e ", h("span", { class: "quiet" }, `(${massBandTold(answer.emissions_low_g, answer.emissions_high_g)})`)),
     h("p", {}, `${number(answer.facility_energy_kwh)} kWh at ${number(answer.intensity_g_per_kwh)} g/kWh on the mean, ${answer.zone ?? "a given intensity"}, ${answer.signal}, ${instant(answer.start)} to ${instant(answer.end)} UTC.`),
     answer.location_detail && h("p", { class: "note" }, answer.location_detail),
     h("h2", {}, "What is measured, and what is not"), coverageBar(answer.coverage, "Share of the energy by quality"),
@@ -80,5 +80,5 @@ function equivalents(entries) {
 
 function numbers(hours) {
   return h("details", {}, h("summary", {}, "The hours as a table"), table("Emissions by the hour", ["Hour, UTC", "kWh", "g/kWh", "p10–p90", "Emits", "Quality", "Source"], hours.map((hour) => [
-    instant(hour.start), number(hour.kwh), number(hour.g_per_kwh), `${number(hour.low)}–${number(hour.high)}`, mass(hour.emissions_g), qualityMark(hour.quality), hour.provider])));
+    instant(hour.start), number(hour.kwh), number(hour.g_per_kwh), hour.low === hour.high ? "–" : band(hour.low, hour.high), mass(hour.emissions_g), qualityMark(hour.quality), hour.provider])));
 }

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { BLOOM } from "./bloom.js";
 import { h, s, show } from "./dom.js";
-import { mass, massBand, number, share } from "./format.js";
+import { mass, massBand, massBandTold, number, share } from "./format.js";
 import { copyButton, field, problemBox, qualityMark, repeatBox, table } from "./parts.js";
 
 const [WIDTH, LEFT, RIGHT, ROW] = [880, 120, 120, 40];
@@ -36,7 +36,7 @@ export function render(place, { stay }) {
 function result(call, answer) {
   return [
     h("p", { class: "headline" }, answer.name ? `${answer.name}: ` : "", h("strong", {}, mass(answer.total.emissions_g)), " CO₂e ",
-      h("span", { class: "quiet" }, `(p10–p90 ${massBand(answer.total.emissions_low_g, answer.total.emissions_high_g)})`)),
+      h("span", { class: "quiet" }, `(${massBandTold(answer.total.emissions_low_g, answer.total.emissions_high_g)})`)),
     answer.warnings.map((warning) => h("p", { class: "note" }, warning)),
     stack(answer), bars(answer.components),
     components(answer), rates(answer),

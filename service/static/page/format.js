@@ -17,6 +17,16 @@ export function mass(grams) {
   return `${number(grams / size)} ${unit}`;
 }
 
+/** A band of numbers, in words where none is known, which the API tells by two equal ends. */
+export function band(low, high) {
+  return low === high ? "no band known" : `${number(low)}–${number(high)}`;
+}
+
+/** A band of grams as a sentence has it. */
+export function massBandTold(low, high) {
+  return low === high ? "no band known" : `p10–p90 ${mass(low)}–${mass(high)}`;
+}
+
 /** A band of grams; a dash where none is known, which the API tells by two equal ends. */
 export function massBand(low, high) {
   return low === high ? "–" : `${mass(low)}–${mass(high)}`;

@@ -1,7 +1,7 @@
 // The map of all zones: outlines that carry the colour of the present, dots where no outline is known.
 
 import { h, s, show } from "./dom.js";
-import { number } from "./format.js";
+import { band, number } from "./format.js";
 import { OUTLINES } from "./outlines.js";
 import { paint, patterns } from "./scale.js";
 
@@ -86,7 +86,7 @@ function inked(row) {
 
 function told({ now }) {
   if (!now) return "no hour is known for this signal";
-  return `${number(now.g_per_kwh)} g/kWh (${number(now.low)}–${number(now.high)}), ${now.quality}`;
+  return `${number(now.g_per_kwh)} g/kWh (${band(now.low, now.high)}), ${now.quality}`;
 }
 
 /** The box of four bounds: west, north, east, south [degrees]. */

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { h, s, show } from "./dom.js";
-import { clock, day, instant, mass, massBand, number, rfc3339 } from "./format.js";
+import { clock, day, instant, mass, massBand, massBandTold, number, rfc3339 } from "./format.js";
 import { copyable, copyButton, field, problemBox, provenanceList, qualityMark, repeatBox, table } from "./parts.js";
 import { legend, paint } from "./scale.js";
 
@@ -70,7 +70,7 @@ function result(call, answer) {
 
 function headline(best, baseline) {
   return h("p", { class: "headline" }, h("strong", {}, best.location), ` from ${instant(best.start)} to ${instant(best.end)} UTC: `,
-    h("strong", {}, mass(best.emissions_g)), h("span", { class: "quiet" }, ` (${massBand(best.emissions_low_g, best.emissions_high_g)}) `), qualityMark(best.quality),
+    h("strong", {}, mass(best.emissions_g)), h("span", { class: "quiet" }, ` (${massBandTold(best.emissions_low_g, best.emissions_high_g)}) `), qualityMark(best.quality),
     baseline && h("span", { class: "quiet" }, ` ${saved(best)} against starting at ${instant(baseline.start)} UTC in ${baseline.location} (${mass(baseline.emissions_g)})`));
 }
 

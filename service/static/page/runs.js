@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { h, show } from "./dom.js";
-import { counted, instant, mass, massBand, number } from "./format.js";
+import { counted, instant, mass, massBand, massBandTold, number } from "./format.js";
 import { coverageBar, provenanceList, repeatBox, table } from "./parts.js";
 
 /** Show a page of runs, or one of them. */
@@ -50,7 +50,7 @@ async function one(place, id, stay) {
 
 function figure(run) {
   if (run.emissions_g === undefined) return h("p", { class: "headline" }, "Emissions are not known.");
-  return h("p", { class: "headline" }, h("strong", {}, mass(run.emissions_g)), " CO₂e ", h("span", { class: "quiet" }, `(p10–p90 ${massBand(run.emissions_low_g, run.emissions_high_g)})`));
+  return h("p", { class: "headline" }, h("strong", {}, mass(run.emissions_g)), " CO₂e ", h("span", { class: "quiet" }, `(${massBandTold(run.emissions_low_g, run.emissions_high_g)})`));
 }
 
 function revisions(entries) {

@@ -3,7 +3,7 @@
 import { ask, Problem } from "./api.js";
 import { hourChart } from "./chart.js";
 import { h, show } from "./dom.js";
-import { age, instant, number, rfc3339 } from "./format.js";
+import { age, band, instant, number, rfc3339 } from "./format.js";
 import { heatmap } from "./heatmap.js";
 import { problemBox, provenanceList, qualityMark, repeatBox, saveButton, table } from "./parts.js";
 import { isSupposed, legend, swatch } from "./scale.js";
@@ -65,7 +65,7 @@ function spans(where, days) {
 }
 
 function pointsOf(hours) {
-  return hours.map((hour) => ({ ...hour, value: hour.g_per_kwh, text: `${instant(hour.start)} UTC: ${number(hour.g_per_kwh)} g/kWh (${number(hour.low)}–${number(hour.high)}), ${hour.quality}, ${hour.provider}` }));
+  return hours.map((hour) => ({ ...hour, value: hour.g_per_kwh, text: `${instant(hour.start)} UTC: ${number(hour.g_per_kwh)} g/kWh (${band(hour.low, hour.high)}), ${hour.quality}, ${hour.provider}` }));
 }
 
 function chart(behind, ahead, name) {
