@@ -29,7 +29,7 @@ async def all_now(request: web.Request) -> web.Response:
     """Answer GET /v1/intensity/now."""
     answer = await read_all_now(request.app[GRIDGRAM], query_of(request, NowQuery))
     body = await asyncio.to_thread(orjson.dumps, answer)
-    return cached_response(request, body, "application/json", NOW_MAX_AGE_SECONDS)
+    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": f"public, max-age={NOW_MAX_AGE_SECONDS}"})
 
 
 async def page(request: web.Request) -> web.Response:

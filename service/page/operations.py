@@ -16,7 +16,6 @@ OPERATIONS: tuple[Operation, ...] = (
         answers.AllNowAnswer,
         query=NowQuery,
         example=Example(query={"signal": "lifecycle"}),
-        may_be_unchanged=True,
     ),
     Operation(
         "GET",
