@@ -114,6 +114,11 @@ generation.max-examples = 30
 include-operation-id = ["backfill_result", "backfill_quarantine"]
 # What has not been converted yet, or never will be, has no result.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "416"]
+
+[[operations]]
+include-operation-id = "all_now"
+# One parameter of three values, and an answer of 400 zones to be held against its schema each time.
+generation.max-examples = 20
 """
 
 
