@@ -131,7 +131,10 @@ PROVIDER: Final = Provider(
         licence="CC BY 4.0",
         attribution="Ember",
         url="https://ember-energy.org",
-        detail="Means of years and, for about ninety countries, of months; never hours. Months come one to two months late.",
+        detail=(
+            "Means of years and, for about ninety countries, of months; never hours. Months come one to two months late. With the key, the "
+            "mean of a month is the level of those of its hours that no source told, in the reference's typical shape."
+        ),
     ),
     zones=ZONES,
     plan=plan,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import math
 from calendar import isleap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gridgram.interval import Month
     from gridgram.zones import Zones
 
 MONTHS_PER_YEAR = 12
@@ -273,6 +274,28 @@ class Reference:
             source[part] = sources.index(told)
         quality = np.full(len(hours), _ANNUAL if plan.shape is None else _TYPICAL, np.uint8)
         return IntensitySeries(zone, signal, first_hour, g_per_kwh, low, high, quality, source, tuple(sources))
+
+    def month_at(self, zone: str, signal: Signal, month: Month, g_per_kwh: float, told: Source) -> IntensitySeries | None:
+        """A month of a zone, shaped as by `series`, at the mean that another source tells of it; None for a zone without own figures.
+
+        The band is that of the shape and of what sources differ by; `told.detail` names the mean. [gCO2e/kWh]
+        """
+        plan = self._plan(zone, signal)
+        if plan is None or plan.is_wider:
+            return None
+        day = np.ones(HOURS_PER_DAY)
+        shaped = "the same for every hour"
+        spread = self._bands.flat[signal].at(g_per_kwh) if plan.shape is None else self._bands.shape[zone, signal]
+        if plan.shape is not None:
+            day = plan.shape.factors.reshape(MONTHS_PER_YEAR, HOURS_PER_DAY)[month.month - 1]
+            shaped = f"over the hours of a typical day of the month ({plan.shape.origin.title}, {plan.shape.years})"
+            told = replace(told, attribution=f"{told.attribution}; shape of the hours: {plan.shape.origin.attribution}")
+        numbers = np.tile(day * (g_per_kwh / day.mean()), month.hours // HOURS_PER_DAY)
+        spread = combined([spread, self._bands.source])
+        low, high = numbers * math.exp(-spread.below), numbers * math.exp(spread.above)
+        quality = np.full(month.hours, _ANNUAL if plan.shape is None else _TYPICAL, np.uint8)
+        source = replace(told, detail=f"{told.detail}, {shaped}.")
+        return IntensitySeries(zone, signal, month.first_hour, numbers, low, high, quality, np.zeros(month.hours, np.uint8), (source,))
 
     def _plan(self, zone: str, signal: Signal) -> _Plan | None:
         plan = self._plans.get((zone, signal)) or self._make_plan(zone, signal)

@@ -14,6 +14,7 @@ from providers.reference import Reference
 from providers.registry import load_providers
 from service.fetching import Fetcher
 from service.intensity import Intensity
+from service.levels import MonthlyLevels
 from service.metrics.store import MeasuredStore
 from service.refreshing import Refresher
 from service.runs.sqlite_records import SqliteRecords
@@ -52,7 +53,9 @@ def build_gridgram(settings: Settings) -> Gridgram:
 
     fetcher = Fetcher(engine, providers, why_off, utc_now, settings.upstream_seconds, settings.provider_order)
     store, memory = _store(settings), ChunkMemory(settings.memory_mib * 1024 * 1024)
-    intensity = Intensity(cast("SeriesStore", MeasuredStore(store)), Reference.load(zones), memory, zones, fetcher)
+    measured, ember = cast("SeriesStore", MeasuredStore(store)), providers["ember"]
+    levels = MonthlyLevels(engine, ember, measured, zones, lambda: not why_off(ember))
+    intensity = Intensity(measured, Reference.load(zones), memory, zones, fetcher, levels)
     refresher = Refresher(intensity, settings.refresh_zones) if settings.refresh else None
     return Gridgram(zones, Locator.load(zones), intensity, refresher=refresher)
 

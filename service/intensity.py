@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gridgram.zones import Zones
     from providers.reference import Reference
     from service.fetching import Fetcher, Flight
+    from service.levels import MonthlyLevels
 
 log = structlog.get_logger()
 
@@ -57,6 +58,7 @@ class Intensity:
     memory: ChunkMemory
     zones: Zones | None = None
     fetcher: Fetcher | None = None
+    levels: MonthlyLevels | None = None
     store_is_away: bool = False
     answers_first: bool = False
     stale_served: int = 0
@@ -230,7 +232,7 @@ class Intensity:
             if hours is not None and _leaves_nothing_open(hours, month):
                 chunks.append(MonthChunk(hours))
                 continue
-            typical = self.reference.series(zone, signal, month.first_hour, month.next.first_hour)
+            typical = await self._typical(zone, signal, month)
             chunks.append(MonthChunk(typical if hours is None else overlay(typical, hours)))
         if self.fetcher is not None:
             for month in absent:
@@ -241,6 +243,22 @@ class Intensity:
         else:
             self._checked_at = float("-inf")
         return chunks
+
+    async def _typical(self, zone: str, signal: Signal, month: Month) -> IntensitySeries:
+        """What stands for hours that no source told: by the mean of the month where that is known, else by that of a year."""
+        if self.levels is not None:
+            if self.levels.is_due(zone, signal):
+                if self.answers_first:
+                    self.behind(self._ask_levels(zone))
+                else:
+                    await self.levels.ask(zone)
+            if (typical := await self.levels.month(self.reference, zone, signal, month)) is not None:
+                return typical
+        return self.reference.series(zone, signal, month.first_hour, month.next.first_hour)
+
+    async def _ask_levels(self, zone: str) -> None:
+        if self.levels is not None and await self.levels.ask(zone):
+            self.memory.clear()
 
     async def look_again(self) -> None:
         """See at once what other processes have written."""
