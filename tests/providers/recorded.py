@@ -79,19 +79,24 @@ class Recording:
         """What the source answers to a request that this fits."""
         return self.laid_out(query, self.body()) if self.laid_out else self.body()
 
-    def hours(self, zone: Zone) -> list[IntensitySeries]:
-        """The hours that the adapter alone reads of these bytes, as its own tests do; none of a failure. [gCO2e/kWh]"""
+    def points(self) -> list[MixPoint | IntensityPoint]:
+        """The points that the adapter alone reads of these bytes, as its own tests do; none of a failure."""
         if self.kind or self.status != 200:
             return []
-        provider, now = PROVIDERS[self.provider], parse_time(self.now)
+        provider = PROVIDERS[self.provider]
         points: list[MixPoint | IntensityPoint] = []
-        wave = provider.plan(self.zone, self.days, now)
+        wave = provider.plan(self.zone, self.days, parse_time(self.now))
         while wave:
             fitting = [(request, dict(request.query)) for request in wave]
             batches = [provider.parse(request, self.answer(query)) for request, query in fitting if self.fits(request.url, query)]
             points += [point for batch in batches for point in batch.points]
             wave = [request for batch in batches for request in batch.following]
-        sound, _ = check(sorted(points, key=lambda point: point.start), now, zone.longitude)
+        return sorted(points, key=lambda point: point.start)
+
+    def hours(self, zone: Zone) -> list[IntensitySeries]:
+        """The hours that these points make. [gCO2e/kWh]"""
+        provider, now = PROVIDERS[self.provider], parse_time(self.now)
+        sound, _ = check(self.points(), now, zone.longitude)
         return hours_of(sound, provider, self.zone, self.interval.first_hour, self.interval.end_hour, now)
 
 

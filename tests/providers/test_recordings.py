@@ -16,11 +16,13 @@ import orjson
 import pytest
 
 from gridgram.errors import NoData
-from gridgram.interval import Interval, hour_of, parse_time
+from gridgram.fuels import Fuel
+from gridgram.interval import MICROSECONDS_PER_HOUR, Interval, hour_of, parse_time
 from gridgram.quality import Quality
 from gridgram.units import KG_PER_LB
-from providers.base import Request
+from providers.base import MixPoint, Request
 from service.requests import SeriesQuery, read_request
+from tests.providers.noon import minutes_after_solar_noon
 from tests.providers.recorded import PROVIDERS, Recording, gridgram_at, recorded_tape
 from tests.providers.test_watttime import answer as moer_answer
 from tests.providers.test_watttime import recorded_month
@@ -375,3 +377,20 @@ async def test_a_recorded_report_of_australia_is_not_taken_for_another(name: str
     assert fetcher is not None
     assert fetcher.engine.health_of(PROVIDERS["aemo"]).errors == {"unreadable": 1}
     await gridgram.intensity.close()
+
+
+def test_the_sun_of_every_recorded_day_stands_where_it_should() -> None:
+    """Solar power of whole days centres within forty minutes of solar noon, for every source and zone whose recordings hold some."""
+    centred = {}
+    for recording in TABLE:
+        days = (recording.interval.end_hour - recording.interval.first_hour) // 24
+        if recording.told < 20 or days < 1 or recording.provider == "watttime":
+            continue
+        points = [point for point in recording.points() if isinstance(point, MixPoint)]
+        first = recording.interval.first_hour * MICROSECONDS_PER_HOUR
+        whole = [point for point in points if first <= point.start < first + days * 24 * MICROSECONDS_PER_HOUR]
+        if sum(point.mw.get(Fuel.SOLAR, 0.0) * point.minutes for point in whole) > 60 * 100:
+            centred[recording.provider, recording.zone, recording.file] = minutes_after_solar_noon(whole, recording.zone)
+
+    assert {name: minutes for name, minutes in centred.items() if abs(minutes) > 40} == {}
+    assert {provider for provider, _, _ in centred} >= {"rte", "entsoe", "gb_mix", "eia", "open_electricity", "opennem", "ieso", "japan"}
