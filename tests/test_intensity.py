@@ -20,7 +20,9 @@ from gridgram.series import FILE_PROVIDER, IntensitySeries, Source, overlay
 from gridgram.zones import Zones
 from providers.reference import Reference
 from service import intensity as module
+from service.app import build_gridgram
 from service.intensity import Intensity
+from service.settings import Settings
 from tests.months import MARCH, facts, hours, source
 
 if TYPE_CHECKING:
@@ -368,3 +370,16 @@ async def test_hours_of_hundreds_of_fetches_are_joined_over_a_year(watched: Watc
     assert series.g_per_kwh[:200].tolist() == [float(place) for place in range(200)]
     assert len(series.sources) <= 255
     assert {origin.provider for origin in series.sources} == {"eia", "reference"}
+
+
+async def test_work_behind_an_answer_that_is_stopped_before_it_began_is_let_go(tmp_path: Path) -> None:
+    gridgram = build_gridgram(Settings(offline=True, store=f"sqlite:///{tmp_path / 'series.sqlite'}"))
+    begun = []
+
+    async def work() -> None:
+        begun.append(1)
+
+    gridgram.intensity.behind(work())
+    await gridgram.intensity.close()
+
+    assert begun == []
