@@ -40,3 +40,8 @@ def kwh_from_w_hours(power_w: float, hours: float) -> float:
 def g_from_kg(mass_kg: float) -> float:
     """Turn kilograms into grams."""
     return mass_kg * 1000.0
+
+
+def lb_per_mwh_from_g_per_kwh(g_per_kwh: float) -> float:
+    """Turn g/kWh into lb/MWh."""
+    return g_per_kwh / KG_PER_LB

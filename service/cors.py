@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 ANY: Final = "*"
 READABLE_HEADERS: Final = "ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
-TAKEN_HEADERS: Final = "Accept, Authorization, Content-Type, If-None-Match, X-API-Key, X-Request-ID, traceparent"
+TAKEN_HEADERS: Final = "Accept, Authorization, Content-Type, If-None-Match, X-API-Key, X-Request-ID, auth-token, traceparent"
 PREFLIGHT_SECONDS: Final = 600
 """How long a browser may remember what it was allowed."""
 

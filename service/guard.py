@@ -163,7 +163,7 @@ class Guard:
             return
         text = key_text(request.headers)
         if not text:
-            raise Unauthorized("This service wants a key: send it as Authorization: Bearer KEY, or as X-API-Key: KEY.")
+            raise Unauthorized("This service wants a key: send it as Authorization: Bearer KEY, as X-API-Key: KEY or as auth-token: KEY.")
         key = find_key(self.keys, text)
         if key is None:
             raise Unauthorized("The key is not one of this service.")

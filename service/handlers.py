@@ -120,7 +120,7 @@ async def metrics(request: web.Request) -> web.Response:
 async def openapi(request: web.Request) -> web.Response:
     """Answer GET /openapi.yaml."""
     query_of(request, NoQuery)
-    return cached_response(request, request.app[CONTRACT].encode(), "application/yaml", STATIC_MAX_AGE_SECONDS)
+    return cached_response(request, await request.app[CONTRACT].get(), "application/yaml", STATIC_MAX_AGE_SECONDS)
 
 
 async def docs(request: web.Request) -> web.Response:

@@ -14,8 +14,9 @@ from service.body import read_query
 from service.requests import NoQuery, read_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from service.keys import Key
     from service.metrics.collect import Metrics
     from service.requests import Model
     from service.usecases import Gridgram
@@ -36,8 +37,10 @@ class MadeOnce:
 
 
 GRIDGRAM: web.AppKey[Gridgram] = web.AppKey("gridgram")
-CONTRACT: web.AppKey[str] = web.AppKey("contract")
-"""The text of openapi.yaml."""
+CONTRACT: web.AppKey[MadeOnce] = web.AppKey("contract")
+"""The bytes of openapi.yaml, made when first asked for: writing it takes half a second."""
+KEYS: web.AppKey[Mapping[str, Key]] = web.AppKey("keys")
+"""The keys of the service; none where everybody may ask."""
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics")
 """What is counted, where it is told on this port."""
 

@@ -92,8 +92,8 @@ def _read_key(words: Sequence[str]) -> Key | None:
 def key_text(headers: Mapping[str, str]) -> str:
     """The key that a request brings; empty for none. A query is not looked at.
 
-    It stands in `Authorization: Bearer`, in `X-API-Key`, in `X-API-Token` (CodeCarbon's API output), or is the password of
-    `Authorization: Basic` (a tracker that takes no more than a URL: http://key:KEY@host).
+    It stands in `Authorization: Bearer`, in `X-API-Key`, in `X-API-Token` (CodeCarbon's API output), in `auth-token` (clients of
+    Electricity Maps), or is the password of `Authorization: Basic` (a tracker that takes no more than a URL: http://key:KEY@host).
     """
     authorization = headers.get("Authorization")
     if authorization is not None:
@@ -102,7 +102,7 @@ def key_text(headers: Mapping[str, str]) -> str:
             return text.strip()
         if scheme.lower() == "basic":
             return _password(text.strip())
-    return headers.get("X-API-Key") or headers.get("X-API-Token", "")
+    return headers.get("X-API-Key") or headers.get("X-API-Token") or headers.get("auth-token", "")
 
 
 def _password(encoded: str) -> str:

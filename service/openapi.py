@@ -21,12 +21,20 @@ HEADER_REFERENCE = "#/components/headers/{header}"
 TOO_MANY = 429
 ITEMS = "x-item-schema"
 """The schema of one line of NDJSON; OpenAPI 3.2 calls it itemSchema, 3.1 has no word for it."""
+ALIASES = "x-aliases"
+"""The other paths of an operation."""
 ALWAYS = ("bad-request", "invalid-input", "internal-error", "overloaded")
 WITH_A_KEY = ("unauthorized", "rate-limited", "quota-exhausted")
 """What may be answered besides, where keys are set."""
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key of this service, where it wants one."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, for who cannot send a bearer token."},
+    "authToken": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "auth-token",
+        "description": "The same key, as clients of other services send it.",
+    },
 }
 HEADERS = {
     "X-Request-ID": "The request's own, when it has up to 64 letters, digits, dots, dashes and underscores; else a new one.",
@@ -46,6 +54,10 @@ TAGS = {
     "intensity": "Hourly intensity of a place.",
     "schedule": "Where and when a job emits least.",
     "runs": "Runs that trackers tell of, kept and followed.",
+    "electricity-maps": "For clients of Electricity Maps; the same numbers as the operations above.",
+    "watttime": "For clients of WattTime; the same numbers in lb/MWh.",
+    "carbon-aware-sdk": "For clients of the Carbon Aware SDK; the same numbers.",
+    "scheduler": "For clients of the carbon-aware scheduler; the same numbers.",
     "places": "Zones, locations and where the numbers come from.",
     "service": "The service itself.",
 }
@@ -110,6 +122,8 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     document["responses"] = _responses(operation, schemas)
     if operation.is_open:
         document["security"] = []
+    if operation.aliases:
+        document[ALIASES] = list(operation.aliases)
     return document
 
 

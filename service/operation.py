@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp import web
+    from pydantic import BaseModel
 
 NDJSON_TYPE = "application/x-ndjson"
 BODY_PROBLEMS = ("invalid-body", "body-too-large", "unsupported-media-type", "request-timeout")
@@ -40,7 +41,7 @@ class Operation:
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     answer: Any = None
     query: type[Request] = NoQuery
-    body: type[Request] | None = None
+    body: type[BaseModel] | None = None
     consumes: str = JSON_TYPE
     produces: tuple[str, ...] = (JSON_TYPE,)
     problems: tuple[str, ...] = ()
@@ -58,3 +59,5 @@ class Operation:
     """Whether the answer is a file, of which a range may be asked for."""
     is_open: bool = False
     """Whether it needs no key where keys are set."""
+    aliases: tuple[str, ...] = ()
+    """Other paths of the same operation, for clients that know it by them."""

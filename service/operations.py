@@ -5,6 +5,10 @@ from __future__ import annotations
 from service import answers, handlers
 from service.backfill.uploads.operations import OPERATIONS as BACKFILLS
 from service.batch import emissions_batch
+from service.facades.carbon_aware_sdk_operations import OPERATIONS as CARBON_AWARE_SDK
+from service.facades.electricity_maps_operations import OPERATIONS as ELECTRICITY_MAPS
+from service.facades.scheduler_operations import OPERATIONS as SCHEDULER
+from service.facades.watttime_operations import OPERATIONS as WATTTIME
 from service.footprint.operations import OPERATIONS as FOOTPRINT_OPERATIONS
 from service.forecasting.operations import OPERATIONS as FORECASTING
 from service.formats import CSV_TYPE, JSON_TYPE, PARQUET_TYPE
@@ -73,6 +77,10 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     *SCHEDULING,
     *RUNS,
+    *ELECTRICITY_MAPS,
+    *WATTTIME,
+    *CARBON_AWARE_SDK,
+    *SCHEDULER,
     Operation(
         "GET",
         "/v1/zones",

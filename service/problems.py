@@ -35,7 +35,12 @@ PROBLEM_TYPES = {
         ProblemType(
             "bad-request", 400, "The request is not valid HTTP", "Check the request line, the headers and the encoding of the body."
         ),
-        ProblemType("unauthorized", 401, "The service wants a key", "Send a key of this service in the Authorization or X-API-Key header."),
+        ProblemType(
+            "unauthorized",
+            401,
+            "The service wants a key",
+            "Send a key of this service in the Authorization, X-API-Key or auth-token header.",
+        ),
         ProblemType("forbidden", 403, "The key may not do this", "Use a key that may; whoever runs the service makes them."),
         ProblemType(
             "unknown-location", 404, "The location names no zone", "Use one of the suggestions, or look the location up with /v1/locate."

@@ -18,7 +18,7 @@ from service.backfill.uploads.shelf import Bounds, Shelf
 from service.backfill.uploads.usecase import Backfills
 from service.cors import Cors
 from service.guard import Guard
-from service.http import ALL_ZONES, CONTRACT, GRIDGRAM, METRICS, MadeOnce
+from service.http import ALL_ZONES, CONTRACT, GRIDGRAM, KEYS, METRICS, MadeOnce
 from service.load import LOAD, Load
 from service.logs import AccessLog
 from service.metrics.collect import Metrics, fetch_samples, load_samples, process_samples, provider_samples, request_samples, store_samples
@@ -48,16 +48,17 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
     app = web.Application(middlewares=[guard.middleware()])
     app.on_response_prepare.append(guard.dress)
     app[GRIDGRAM] = gridgram
-    app[CONTRACT] = openapi_yaml()
+    app[CONTRACT] = MadeOnce(lambda: openapi_yaml().encode())
     app[ALL_ZONES] = MadeOnce(lambda: orjson.dumps(gridgram.all_zones()))
     app[LOAD] = load
     backfills = app[BACKFILLS] = _backfills(settings, guard)
     runs = app[RUNS] = Runs(gridgram, build_records(settings))
+    app[KEYS] = guard.keys
     if settings.metrics_port is None:
         app[METRICS] = metrics
     for operation in OPERATIONS:
         route = {"GET": web.get, "POST": web.post, "DELETE": web.delete}[operation.method]  # web.get answers HEAD too
-        app.add_routes([route(operation.path, operation.handler)])
+        app.add_routes([route(path, operation.handler) for path in (operation.path, *operation.aliases)])
         guard.watch(app.router.routes(), operation)
     metrics.readers += _readers(gridgram, guard, load)
     metrics.readers.append(lambda: run_samples(runs))

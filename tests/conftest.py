@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.facades import service_with_hours
 from tests.redis_server import redis_cluster, redis_server
 from tests.running import running_service
 
@@ -37,6 +38,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """The service that all tests share; nothing is imported into its store."""
     with running_service(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """The service that the tests of the facades share; its store holds a month of hours up to now."""
+    with service_with_hours(tmp_path_factory.mktemp("held")) as running:
         yield running
 
 

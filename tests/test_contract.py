@@ -85,6 +85,8 @@ NO_UNIT = {"pue", "status", "line", "coverage", "host_factor", "utilisation", "s
 """A ratio, an HTTP status, the number of a line, shares, how many options."""
 FOREIGN = ("CodeCarbon",)
 """What others send names its fields as they do; the descriptions tell the units."""
+NAMED_BY_OTHERS = ("ElectricityMaps", "Optimizer", "WattTime", "CarbonAware", "ForecastBatch", "AverageBatch", "Scheduler")
+"""What the clients of other services read and send is called as they call it; the descriptions have the units."""
 BESIDE = {"low": "g_per_kwh", "high": "g_per_kwh", "value": "unit"}
 """Numbers whose unit is told by the field beside them."""
 
@@ -147,7 +149,8 @@ def test_every_route_is_in_the_contract_and_the_other_way_round(tmp_path: Path) 
         if isinstance(route.resource, web.Resource) and route.method != "HEAD"
     }
 
-    assert routes == {(method, path) for method, path, _ in OPERATIONS.values()}
+    aliases = {(method, path) for method, _, operation in OPERATIONS.values() for path in operation.get("x-aliases", [])}
+    assert routes == {(method, path) for method, path, _ in OPERATIONS.values()} | aliases
 
 
 def test_every_operation_has_an_example_for_all_that_it_needs() -> None:
@@ -169,11 +172,22 @@ def test_every_problem_that_an_operation_declares_is_a_problem_document() -> Non
 def test_every_operation_says_whether_it_needs_a_key() -> None:
     closed = {name for name, (_, _, operation) in OPERATIONS.items() if "security" not in operation}
 
-    assert CONTRACT["security"] == [{}, {"bearer": []}, {"apiKey": []}]
+    assert CONTRACT["security"] == [{}, {"bearer": []}, {"apiKey": []}, {"authToken": []}]
     assert "metrics" in closed
     assert OPERATIONS.keys() - closed == {"healthz", "readyz", "version", "openapi", "docs", "docs_asset", "problem", "page", "page_asset"}
+    assert OPERATIONS.keys() - closed == {
+        "healthz",
+        "readyz",
+        "version",
+        "openapi",
+        "docs",
+        "docs_asset",
+        "problem",
+        "health",
+        "watttime_login",
+    }
     assert all({"401", "429"} <= OPERATIONS[name][2]["responses"].keys() for name in closed)
-    assert not any({"401", "429"} & OPERATIONS[name][2]["responses"].keys() for name in OPERATIONS.keys() - closed)
+    assert not any({"401", "429"} & OPERATIONS[name][2]["responses"].keys() for name in OPERATIONS.keys() - closed - {"watttime_login"})
 
 
 def test_two_models_of_one_name_are_refused_and_not_told_as_one() -> None:
@@ -359,6 +373,7 @@ def test_every_number_has_its_unit_in_its_name() -> None:
         f"{component}.{name}"
         for component, schema in COMPONENTS.items()
         if not component.startswith(FOREIGN)
+        if not component.startswith(NAMED_BY_OTHERS)
         for name, member in schema.get("properties", {}).items()
         if is_number(member) and not has_unit(name, schema["properties"])
     ]

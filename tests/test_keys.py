@@ -135,7 +135,9 @@ def test_a_service_whose_keys_cannot_be_read_does_not_start_open(tmp_path: Path)
         ({"Authorization": "Basic YQ=="}, ""),
         ({"X-API-Token": "a.b"}, "a.b"),
         ({"X-API-Key": "a.b"}, "a.b"),
+        ({"auth-token": "a.b"}, "a.b"),
         ({"Authorization": "Bearer a.b", "X-API-Key": "c.d"}, "a.b"),
+        ({"X-API-Key": "c.d", "auth-token": "a.b"}, "c.d"),
     ],
 )
 def test_a_key_is_read_from_its_headers(headers: Mapping[str, str], text: str) -> None:
@@ -199,7 +201,8 @@ def test_without_a_key_or_with_a_wrong_one_nobody_is_let_in(guarded: RunningServ
         bearer(""),
         {"X-API-Key": TRACKER[:-1]},
         {"Authorization": f"Basic {TRACKER}"},
-        {"auth-token": TRACKER},
+        {"auth-token": TRACKER[:-1]},
+        {"api-key": TRACKER},
     ):
         answer = post(guarded, JOB, headers)
         problem = check_problem(answer, 401, "unauthorized")
@@ -207,9 +210,10 @@ def test_without_a_key_or_with_a_wrong_one_nobody_is_let_in(guarded: RunningServ
         assert TRACKER.partition(".")[2][:-1] not in str(problem)
 
 
-def test_a_key_lets_in_by_either_header_and_is_never_looked_for_in_the_query(guarded: RunningService) -> None:
+def test_a_key_lets_in_by_each_header_and_is_never_looked_for_in_the_query(guarded: RunningService) -> None:
     assert post(guarded, JOB, bearer(TRACKER)).status == 200
     assert post(guarded, JOB, {"X-API-Key": TRACKER}).status == 200
+    assert post(guarded, JOB, {"auth-token": TRACKER}).status == 200
     check_problem(get(guarded, f"/v1/zones?key={TRACKER}"), 401, "unauthorized")
     check_problem(get(guarded, f"/v1/zones?key={TRACKER}", bearer(TRACKER)), 422, "invalid-input")
 

@@ -28,12 +28,18 @@ def test_a_kwh_is_3_6_million_joules_and_1000_w_for_an_hour() -> None:
 
 
 @given(AMOUNTS)
+def test_pounds_per_megawatt_hour_and_grams_per_kilowatt_hour_undo_each_other(amount: float) -> None:
+    assert units.g_per_kwh_from_lb_per_mwh(units.lb_per_mwh_from_g_per_kwh(amount)) == pytest.approx(amount, rel=1e-15)
+
+
+@given(AMOUNTS)
 def test_conversions_keep_order_and_zero(amount: float) -> None:
     for convert in (
         units.g_per_kwh_from_lb_per_mwh,
         units.g_per_kwh_from_kg_per_kwh,
         units.g_per_kwh_from_kg_per_mwh,
         units.kwh_from_joule,
+        units.lb_per_mwh_from_g_per_kwh,
     ):
         assert convert(0.0) == 0.0
         assert convert(2 * amount) == pytest.approx(2 * convert(amount), rel=1e-15)
