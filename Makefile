@@ -5,7 +5,7 @@ PYTHON ?= python3
 PORT ?= 8080
 BIN := .venv/bin
 
-.PHONY: run setup test check bench soak openapi docs sbom lock format clean
+.PHONY: run setup setup-clients test check bench soak openapi docs sbom lock lock-clients format clean
 
 run: setup
 	$(BIN)/gridgram serve --port $(PORT)
@@ -22,7 +22,16 @@ setup: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements-test.lock
 	touch $@
 
+# The real clients of other services, in an environment of their own: some want versions that ours must not have.
+setup-clients: .venv/clients/ready
+
+.venv/clients/ready: .venv/ready requirements-clients.lock
+	$(PYTHON) -m venv .venv/clients
+	.venv/clients/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --requirement requirements-clients.lock
+	touch $@
+
 test: .venv/ready-test
+	$(MAKE) --no-print-directory setup-clients || echo 'The real clients cannot be installed here: their tests will be SKIPPED.'
 	$(BIN)/python -m pytest
 
 check: .venv/ready-test
@@ -56,6 +65,9 @@ docs: .venv/ready-test
 lock:
 	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 	uv pip compile pyproject.toml --extra build --extra test --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements-test.lock
+
+lock-clients:
+	uv pip compile requirements-clients.in --override requirements-clients.overrides --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements-clients.lock
 
 format: .venv/ready-test
 	$(BIN)/ruff check --fix .
