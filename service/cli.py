@@ -30,6 +30,7 @@ from service.command import (
     run,
     settings_of_command,
 )
+from service.exporting.commands import export
 from service.footprint import commands as footprint_commands
 from service.forecasting import commands as forecasting
 from service.key_commands import keys
@@ -57,6 +58,7 @@ app = typer.Typer(
 )
 
 app.add_typer(keys, name="keys")
+app.add_typer(export, name="export")
 
 
 class ScopeChoice(StrEnum):

@@ -17,6 +17,7 @@ from service.backfill.uploads.runner import Runner
 from service.backfill.uploads.shelf import Bounds, Shelf
 from service.backfill.uploads.usecase import Backfills
 from service.cors import Cors
+from service.exporting.grid import IN_USE, grid_samples, in_use_samples
 from service.guard import Guard
 from service.http import ALL_ZONES, CONTRACT, GRIDGRAM, KEYS, METRICS, MadeOnce
 from service.load import LOAD, Load
@@ -62,6 +63,7 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
         guard.watch(app.router.routes(), operation)
     metrics.readers += _readers(gridgram, guard, load)
     metrics.readers.append(lambda: run_samples(runs))
+    metrics.further = lambda samples: grid_samples(gridgram, samples.get(IN_USE, {}))
 
     async def lifetime(_: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -118,6 +120,7 @@ def _readers(gridgram: Gridgram, guard: Guard, load: Load) -> list[Callable[[], 
         lambda: request_samples(guard.counts, guard.allowances),
         lambda: load_samples(load),
         lambda: process_samples(process),
+        lambda: in_use_samples(gridgram),
     ]
     if isinstance(store := cast("object", intensity.store), MeasuredStore):
         readers.append(lambda: store_samples(intensity, store))

@@ -10,7 +10,7 @@ from service import PACKAGE_VERSION
 from service.metrics.counts import Durations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from prometheus_client.process_collector import ProcessCollector
 
@@ -34,6 +34,8 @@ class Metrics:
     readers: list[Callable[[], Samples]] = field(default_factory=list)
     share: Share | None = None
     """Where the numbers of the other processes of this service are, if there are any."""
+    further: Callable[[Samples], Awaitable[Samples]] | None = None
+    """What is made of the numbers of all processes and of what is held, by whichever process is asked."""
 
     def read(self) -> Samples:
         """This process' numbers."""

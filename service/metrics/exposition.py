@@ -30,13 +30,16 @@ async def metrics_response(metrics: Metrics) -> web.Response:
     """Answer with the numbers of all processes of this service. The own ones are read at once, the others' files in a thread."""
     own, share = metrics.read(), metrics.share
 
-    def write() -> bytes:
+    def gather() -> Samples:
         if share is None:
-            return metrics_text(own)
+            return own
         share.publish(own)  # first: what was told once must stay counted, should this process be killed now
-        return metrics_text(merged([own, *share.others()]))
+        return merged([own, *share.others()])
 
-    body = await asyncio.to_thread(write)
+    samples = await asyncio.to_thread(gather)
+    if metrics.further is not None:
+        samples = {**samples, **await metrics.further(samples)}
+    body = await asyncio.to_thread(metrics_text, samples)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"})
 
 

@@ -131,6 +131,44 @@ METRICS = {
             "run",
             together=Together.MOST,
         ),
+        _gauge(
+            "grid_intensity_carbon_average",
+            "The newest hour of a zone by the signal `lifecycle`, as `/v1/intensity/latest` tells it, in gCO2e/kWh; named and labelled as "
+            "grid-intensity-go does, `node` and `region` always empty. Of the zones of `gridgram_zone_in_use`.",
+            "location",
+            "node",
+            "provider",
+            "region",
+            "units",
+            "is_estimated",
+            together=Together.MOST,
+        ),
+        _gauge(
+            "grid_intensity_carbon_marginal",
+            "The same by the signal `marginal`, where it is held.",
+            "location",
+            "node",
+            "provider",
+            "region",
+            "units",
+            "is_estimated",
+            together=Together.MOST,
+        ),
+        _gauge(
+            "gridgram_data_age_seconds",
+            "How long ago the newest hour of a zone and signal ended, and its quality; 0 while it is not over.",
+            "location",
+            "signal",
+            "quality",
+            together=Together.LEAST,
+        ),
+        _gauge(
+            "gridgram_zone_in_use",
+            "1 for each zone and signal whose recent hours were asked for within a day, and for the zones of GRIDGRAM_REFRESH_ZONES.",
+            "location",
+            "signal",
+            together=Together.MOST,
+        ),
         _gauge("process_virtual_memory_bytes", "Virtual memory."),
         _gauge("process_resident_memory_bytes", "Resident memory."),
         _gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", together=Together.LEAST),
@@ -144,8 +182,8 @@ INTRODUCTION = """# Metrics
 
 Made from `service/metrics/table.py`. `/metrics` tells them in Prometheus' text format: on the service's own port, where it needs a key
 that may read metrics once keys are set ([security.md](security.md)), or on a port of its own, `GRIDGRAM_METRICS_PORT`, without a key.
-A provider is there once it was asked. No label ever holds a path, a location or anything else that a caller sent, but for
-`run`: the ids of twenty runs at most, 32 hexadecimal digits each.
+A provider is there once it was asked. No label ever holds a path or anything else that a caller sent; a `location` is the key of a
+zone, a `run` the id of one of twenty runs at most, 32 hexadecimal digits each.
 
 With `gridgram serve --workers N` any process answers for all of them: each writes its numbers once a second to a file that the others
 read, so those of the others are at most that old. The column *together* tells how they become one number; what a process that has ended

@@ -1,0 +1,1 @@
+"""What others read without asking the API: Prometheus' lines of the grid, and Kubernetes' map of what is ahead."""
