@@ -1,0 +1,137 @@
+"""Every recipe is run as it stands: against a service, with the host's address in place of the one that it names."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from service.metrics.table import METRICS
+from tests.running import environment
+from tests.wire import get
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.running import RunningService
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPES = ROOT / "docs" / "recipes"
+HOST = "http://127.0.0.1:8080"
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (RECIPES / f"{name}.md").read_text(), re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples are on the path, as the recipes want them."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
+    """A module in the place of a library that is not installed; it notes what it is told."""
+    module = ModuleType(name)
+    vars(module).update(members)
+    monkeypatch.setitem(sys.modules, name, module)
+
+
+def check_figures(told: dict[str, float]) -> None:
+    assert told["gridgram/energy_kwh"] == 1.7
+    assert told["gridgram/emissions_g"] == pytest.approx(1.7 * told["gridgram/intensity_g_per_kwh"])
+    assert told["gridgram/emissions_low_g"] <= told["gridgram/emissions_g"] <= told["gridgram/emissions_high_g"]
+    assert 0 <= told["gridgram/measured_share"] <= 1
+
+
+def test_mlflow_gets_the_figures_of_a_run(held: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, float] = {}
+
+    @contextmanager
+    def start_run() -> Iterator[None]:
+        yield
+
+    stand_in(monkeypatch, "mlflow", start_run=start_run, log_metrics=told.update)
+    (code,) = blocks("mlflow", "python")
+    exec(code.replace(HOST, held.address), {})
+
+    check_figures(told)
+
+
+def test_weights_and_biases_gets_the_figures_of_a_run(held: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, float] = {}
+    run = SimpleNamespace(summary=told, finish=lambda: None)
+    stand_in(monkeypatch, "wandb", init=lambda **_: run)
+    (code,) = blocks("wandb", "python")
+    exec(code.replace(HOST, held.address), {})
+
+    check_figures(told)
+
+
+def test_airflow_gets_the_start_that_the_schedule_tells(held: RunningService, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = blocks("airflow", "python")
+    exec(code.replace(HOST, held.address), {"__name__": "recipe"})
+
+    assert datetime.fromisoformat(capsys.readouterr().out.strip()).tzinfo is not None
+
+
+def run_shell(code: str, folder: Path, address: str) -> str:
+    """Run a recipe's commands, with `gridgram` from this checkout."""
+    command = folder / "gridgram"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from service.cli import app; app()" "$@"\n')
+    command.chmod(0o755)
+    settings = environment(folder) | {"PYTHONPATH": str(ROOT)}
+    settings["PATH"] = f"{folder}:{settings['PATH']}"
+    outcome = subprocess.run(
+        ["/bin/sh", "-ec", code.replace(HOST, address)], cwd=folder, env=settings, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout
+
+
+def test_nextflow_gets_the_number_that_is_served(held: RunningService, tmp_path: Path) -> None:
+    (code,) = blocks("nextflow", "sh")
+
+    assert re.search(r"co2footprint \{ ci = \d+(\.\d+)? \}", run_shell(code, tmp_path, held.address))
+
+
+def test_home_assistant_finds_every_member_that_its_sensor_reads(held: RunningService) -> None:
+    (text,) = blocks("home-assistant", "yaml")
+    (resource,) = yaml.safe_load(text)["rest"]
+    (sensor,) = resource["sensor"]
+    answer = get(held, resource["resource"].removeprefix(HOST)).json
+
+    read = {*sensor["json_attributes"], *re.findall(r"value_json\.(\w+)", sensor["value_template"] + sensor["availability"])}
+    assert read <= answer.keys()
+
+
+def test_grafana_asks_for_metrics_that_there_are_and_for_a_series(held: RunningService) -> None:
+    (queries,) = blocks("grafana", "promql")
+    (url,) = blocks("grafana", "url")
+    filled = url.strip().replace("${__from:date:iso}", "2022-03-11T00:00:00.000Z").replace("${__to:date:iso}", "2022-03-12T00:00:00.000Z")
+
+    assert set(re.findall(r"\b(?:gridgram|grid_intensity)_\w+", queries)) <= METRICS.keys()
+    assert len(get(held, filled.removeprefix(HOST)).json["hours"]) == 24
+
+
+def test_keda_gets_its_map_and_the_job_that_renews_it_is_one(held: RunningService, tmp_path: Path) -> None:
+    (code,), (job,) = blocks("keda", "sh"), blocks("keda", "yaml")
+    told = yaml.safe_load(run_shell(code, tmp_path, held.address))
+
+    assert told["kind"] == "ConfigMap"
+    assert yaml.safe_load(job)["kind"] == "CronJob"
+    assert "gridgram export configmap --zone FR" in job
+
+
+def test_every_recipe_is_run_by_a_test() -> None:
+    text = Path(__file__).read_text()
+
+    assert [path.stem for path in RECIPES.glob("*.md") if f'"{path.stem}"' not in text] == []
