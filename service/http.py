@@ -41,6 +41,8 @@ CONTRACT: web.AppKey[MadeOnce] = web.AppKey("contract")
 """The bytes of openapi.yaml, made when first asked for: writing it takes half a second."""
 KEYS: web.AppKey[Mapping[str, Key]] = web.AppKey("keys")
 """The keys of the service; none where everybody may ask."""
+FACTOR_TYPE: web.AppKey[str] = web.AppKey("factor_type")
+"""The signal of who asks as a client of Electricity Maps and names none."""
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics")
 """What is counted, where it is told on this port."""
 

@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     backfill_upload_mib: int = Field(1_024, ge=1, description="The longest upload that is taken, inflated if it was compressed. [MiB]")
     backfill_stored_mib: int = Field(10_240, ge=1, description="What all files of one key's backfills may take. [MiB]")
     backfill_keep_hours: int = Field(168, ge=24, le=87_600, description="How long a finished backfill stays. [h]")
+    emission_factor_type: Literal["lifecycle", "direct"] = Field(
+        "lifecycle", description="What the clients of Electricity Maps get who do not say which emissions count."
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe event that is logged.")
     access_log_share: float = Field(
         1.0, ge=0, le=1, description="Share of the requests that leave a line in the log at level info; failures (5xx) always do."

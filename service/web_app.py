@@ -19,7 +19,7 @@ from service.backfill.uploads.usecase import Backfills
 from service.cors import Cors
 from service.exporting.grid import IN_USE, grid_samples, in_use_samples
 from service.guard import Guard
-from service.http import ALL_ZONES, CONTRACT, GRIDGRAM, KEYS, METRICS, MadeOnce
+from service.http import ALL_ZONES, CONTRACT, FACTOR_TYPE, GRIDGRAM, KEYS, METRICS, MadeOnce
 from service.load import LOAD, Load
 from service.logs import AccessLog
 from service.metrics.collect import Metrics, fetch_samples, load_samples, process_samples, provider_samples, request_samples, store_samples
@@ -55,6 +55,7 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
     backfills = app[BACKFILLS] = _backfills(settings, guard)
     runs = app[RUNS] = Runs(gridgram, build_records(settings))
     app[KEYS] = guard.keys
+    app[FACTOR_TYPE] = settings.emission_factor_type
     if settings.metrics_port is None:
         app[METRICS] = metrics
     for operation in OPERATIONS:

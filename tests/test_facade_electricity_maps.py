@@ -9,9 +9,12 @@ import pytest
 
 from gridgram.interval import format_hour
 from tests.facades import HOURS, native_hours, present_hour, steady_hour
+from tests.running import running_service
 from tests.wire import get, post
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.running import RunningService
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -399,3 +402,11 @@ def test_what_the_optimizer_cannot_do_is_refused_under_the_names_of_the_caller(
 
     assert answer.status == 422
     assert [fault["pointer"] for fault in answer.json["errors"]] == [pointer]
+
+
+def test_c11_who_runs_the_service_can_make_direct_what_is_told_unasked(tmp_path: Path) -> None:
+    with running_service(tmp_path, {"GRIDGRAM_EMISSION_FACTOR_TYPE": "direct"}) as running:
+        unasked, asked = (ask(running, route("latest", f"zone=FR{more}")) for more in ("", "&emissionFactorType=lifecycle"))
+
+    assert (unasked["emissionFactorType"], asked["emissionFactorType"]) == ("direct", "lifecycle")
+    assert unasked["carbonIntensityExact"] < asked["carbonIntensityExact"]

@@ -13,7 +13,7 @@ from service.facades import electricity_maps_requests as requests
 from service.facades.asking import facade_query, place_called
 from service.facades.telling import fresh_seconds
 from service.handlers import SERIES_MAX_AGE_SECONDS, STATIC_MAX_AGE_SECONDS
-from service.http import GRIDGRAM, cached_response, json_response, query_of
+from service.http import FACTOR_TYPE, GRIDGRAM, cached_response, json_response, query_of
 from service.keys import key_text
 from service.requests import NoQuery, read_request
 
@@ -31,6 +31,8 @@ JSON = "application/json"
 async def _read(request: web.Request, model: type[Any]) -> tuple[Gridgram, Place, Any]:
     gridgram = request.app[GRIDGRAM]
     query = facade_query(request, model, gridgram.now())
+    if query.emissionFactorType is None:
+        query = query.model_copy(update={"emissionFactorType": request.app[FACTOR_TYPE]})
     return gridgram, await place_called(gridgram, query.location()), query
 
 

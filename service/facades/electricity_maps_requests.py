@@ -36,14 +36,15 @@ class IntensityQuery(PlaceQuery):
     """A place, and which emissions count."""
 
     emissionFactorType: Annotated[
-        Literal["lifecycle", "direct"], Field(description="Signal of the numbers; one never stands in for the other.")
-    ] = "lifecycle"
+        Literal["lifecycle", "direct"] | None,
+        Field(description="Signal of the numbers; one never stands in for the other. Without it what the service is set to: lifecycle."),
+    ] = None
     temporalGranularity: Granularity = "hourly"
 
     @property
     def signal(self) -> Signal:
         """The signal that is asked for."""
-        return Signal(self.emissionFactorType)
+        return Signal(self.emissionFactorType or Signal.LIFECYCLE)
 
 
 class ToldQuery(IntensityQuery):
