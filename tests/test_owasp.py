@@ -178,12 +178,16 @@ def test_api5_without_a_key_no_operation_but_the_open_ones_answers_by_any_method
     operations = list(contract(guarded))
     assert len(operations) > 10
     for method, path, operation in operations:
+        if path == "/login":  # it is where a key is brought: without one it is refused by itself
+            continue
         target = re.sub(r"\{(\w+)\}", lambda match: {"zone": "FR", "asset": "docs.js", "code": "not-found"}.get(match[1], "x"), path)
         answer = ask(guarded, method, target, b"{}" if method == "POST" else None)
         is_open = operation.get("security") == []
         assert (answer.status != 401) == is_open, (method, path)
         if method == "GET":
             assert (ask(guarded, "HEAD", target).status != 401) == is_open, path
+        for alias in operation.get("x-aliases", []):
+            assert (ask(guarded, method, alias, b"{}" if method == "POST" else None).status != 401) == is_open, alias
 
 
 @pytest.mark.parametrize(
@@ -340,7 +344,6 @@ def test_api9_what_a_running_service_answers_is_what_its_contract_says(service: 
         "/openapi.json",
         "/swagger.json",
         "/graphql",
-        "/health",
         "/status",
         "/.env",
     ):
