@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     provider_order: tuple[str, ...] = Field((), description="Sources to ask first, as a JSON list of names.")
     providers: dict[str, ProviderSettings] = Field({}, description="What is set for single sources, see below.")
     backfill_folder: str = Field(
-        "", description="Where uploads of jobs are kept. Default: gridgram/backfills under the user's cache folder."
+        "", description="Where uploads of jobs are kept. Default: gridgram/backfills under the user's data folder."
     )
     backfill_jobs: int = Field(
         4, ge=0, le=10_000, description="Backfills of one key, or of all callers where there are none, not yet finished."
@@ -120,6 +120,7 @@ class Settings(BaseSettings):
     backfill_keep_hours: int = Field(168, ge=24, le=87_600, description="How long a finished backfill stays. [h]")
     emission_factor_type: Literal["lifecycle", "direct"] = Field(
         "lifecycle", description="What the clients of Electricity Maps get who do not say which emissions count."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe event that is logged.")
     access_log_share: float = Field(
         1.0, ge=0, le=1, description="Share of the requests that leave a line in the log at level info; failures (5xx) always do."
@@ -184,7 +185,7 @@ class Settings(BaseSettings):
     @property
     def backfill_path(self) -> Path:
         """The folder that holds uploads. Raises SettingsError."""
-        return _at_home(Path(self.backfill_folder)).absolute() if self.backfill_folder else cache_folder().absolute() / "backfills"
+        return _at_home(Path(self.backfill_folder)).absolute() if self.backfill_folder else data_folder().absolute() / "backfills"
 
     @property
     def records_path(self) -> Path | None:
