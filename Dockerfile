@@ -23,7 +23,8 @@ ENV PATH=/opt/gridgram/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     GRIDGRAM_STORE=sqlite:////var/cache/gridgram/series.sqlite \
-    GRIDGRAM_RECORDS=sqlite:////var/lib/gridgram/records.sqlite
+    GRIDGRAM_RECORDS=sqlite:////var/lib/gridgram/records.sqlite \
+    GRIDGRAM_BACKFILL_FOLDER=/var/lib/gridgram/backfills
 VOLUME /var/cache/gridgram /var/lib/gridgram
 USER 10001:10001
 EXPOSE 8080
