@@ -214,11 +214,8 @@ def test_the_example_of_an_operation_works_and_its_answer_is_as_promised(service
 
     answer = run_example(service, name)
 
-    status = next(iter(operation["responses"]))
-    promised = operation["responses"][status]
-    assert answer.status == int(status)
     promised = operation["responses"][str(answer.status)]
-    assert answer.status in {200, 201}
+    assert answer.status in {200, 201, 202}
     assert answer.media_type in promised["content"]
     check_headers(answer, promised)
     check_content(answer, promised["content"][answer.media_type])
@@ -328,7 +325,7 @@ def run_example(service: RunningService, name: str, headers: dict[str, str] | No
     needed = run_example(service, NEEDED[name]).json if name in NEEDED else {}
     query = {}
     for parameter in operation.get("parameters", []):
-        if parameter["in"] == "path" and parameter["name"] == "id":
+        if parameter["in"] == "path" and path.startswith("/v1/backfills/"):
             path = path.replace("{id}", finished(service))
         elif parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", quote(parameter["example"], safe=""))
