@@ -38,10 +38,14 @@ class Cluster:
         self.home = home
         self.file = home / "scheduler.json"
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.address = ""
+
+    def begin(self) -> None:
+        """Start the scheduler."""
         self._begin("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
         wait_until(lambda: self.file.exists() and self.file.read_bytes().rstrip().endswith(b"}"), 30)
-        self.address: str = json.loads(self.file.read_bytes())["address"]
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.address = json.loads(self.file.read_bytes())["address"]
 
     def _begin(self, kind: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--scheduler-file", str(self.file), *arguments]
@@ -70,6 +74,7 @@ def running_cluster(home: Path, workers: int = 2) -> Iterator[Cluster]:
     home.mkdir()
     held = Cluster(home)
     try:
+        held.begin()
         for _ in range(workers):
             held.add_worker()
         yield held
