@@ -155,6 +155,7 @@ async def test_no_service_ever_tells_what_was_not_so_while_redis_breaks(tmp_path
     await run_over_redis(tmp_path, 5.0)
 
 
+@pytest.mark.soak
 async def test_no_service_ever_tells_what_was_not_so_while_writers_of_one_file_are_killed(tmp_path: Path) -> None:
     await Run(tmp_path, f"sqlite:///{tmp_path / 'series.sqlite'}", [], 2.0).nothing_impossible_is_read()
 
