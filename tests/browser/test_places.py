@@ -77,6 +77,22 @@ async def test_the_search_narrows_the_list_by_name_country_and_key(page: Page, h
     assert names == ["DE"]
 
 
+async def test_a_name_opens_the_one_zone_that_it_leaves_and_a_code_is_never_taken_for_a_part_of_a_name(
+    page: Page, held: RunningService
+) -> None:
+    await shown(page, held, "", ".list tbody tr")
+    await page.write("#search", "germany")
+    await page.key("Enter", ENTER)
+    await page.until("location.hash === '#/zone/DE'")
+    await shown(page, held, "", ".list tbody tr")
+    await page.write("#search", "gin")
+    await page.key("Enter", ENTER)
+    await page.see(".view.zone h1")
+
+    assert "Guinea" in await page.text("h1")
+    page.complaints.clear()  # the browser notes the 404
+
+
 @pytest.mark.parametrize("place", ["aws:eu-west-3", "geo:48.85,2.35", "FRA"])
 async def test_the_search_finds_cloud_regions_points_and_codes(page: Page, held: RunningService, place: str) -> None:
     await shown(page, held, "", ".list tbody tr")

@@ -60,17 +60,15 @@ function search(list) {
     event.preventDefault();
     const text = input.value.trim();
     if (!text) return;
-    const only = list.narrow(text);
-    if (only.length === 1) {
-      location.hash = `#/zone/${encodeURIComponent(only[0].zone)}`;
-      return;
-    }
+    const open = (place) => { location.hash = `#/zone/${encodeURIComponent(place)}`; };
     try {
       await ask({ path: "/v1/locate", query: { location: text } });
-      location.hash = `#/zone/${encodeURIComponent(text)}`;
+      open(text);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      show(told, problemBox(error));
+      const only = list.narrow(text); // a name, or a part of one, is no location of the API, but it may leave one row
+      if (only.length === 1) open(only[0].zone);
+      else show(told, problemBox(error));
     }
   };
   return h("form", { class: "search", role: "search", onsubmit: find },
