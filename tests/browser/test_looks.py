@@ -25,6 +25,8 @@ VIEWS = {
 }
 RESULTS = {"plan": ".timeline", "convert": ".coverage-bar"}
 """What appears once the form of a view is sent."""
+NARROWEST = 320
+"""The narrowest window that is thought of (WCAG 2.2, 1.4.10). [CSS pixels]"""
 FIRST_VIEW_BYTES = 300 * 1024
 DRAWN_SECONDS = 1.0
 TRIES = 3
@@ -65,12 +67,11 @@ async def test_axe_finds_no_fault_that_matters(page: Page, held: RunningService,
     assert faults == []
 
 
-@pytest.mark.parametrize("width", [320, 768])
-async def test_no_view_is_wider_than_the_window(page: Page, held: RunningService, width: int, tmp_path: Path) -> None:
-    await page.size(width, 844, is_phone=width < 500)
+async def test_no_view_is_wider_than_a_phone(page: Page, held: RunningService, tmp_path: Path) -> None:
+    await page.size(NARROWEST, 640, is_phone=True)
     for view in VIEWS:
         await opened(page, held, view)
-        await page.picture(tmp_path / f"{view}-{width}.png")
+        await page.picture(tmp_path / f"{view}.png")
 
         assert await page.run("document.documentElement.scrollWidth <= innerWidth"), view
 

@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { hourChart } from "./chart.js";
 import { h, show } from "./dom.js";
 import { band, instant, mass, massBandTold, number, rfc3339 } from "./format.js";
-import { coverageBar, field, problemBox, provenanceList, qualityMark, repeatBox, table } from "./parts.js";
+import { coverageBar, field, later, problemBox, provenanceList, qualityMark, repeatBox, table } from "./parts.js";
 import { readProfile, Unreadable } from "./profile.js";
 
 const HOUR = 3_600_000;
@@ -79,6 +79,6 @@ function equivalents(entries) {
 }
 
 function numbers(hours) {
-  return h("details", {}, h("summary", {}, "The hours as a table"), table("Emissions by the hour", ["Hour, UTC", "kWh", "g/kWh", "p10–p90", "Emits", "Quality", "Source"], hours.map((hour) => [
+  return later("The hours as a table", () => table("Emissions by the hour", ["Hour, UTC", "kWh", "g/kWh", "p10–p90", "Emits", "Quality", "Source"], hours.map((hour) => [
     instant(hour.start), number(hour.kwh), number(hour.g_per_kwh), hour.low === hour.high ? "–" : band(hour.low, hour.high), mass(hour.emissions_g), qualityMark(hour.quality), hour.provider])));
 }

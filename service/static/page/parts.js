@@ -95,6 +95,14 @@ export function table(caption, heads, rows) {
     h("tbody", {}, rows.map(([first, ...cells]) => h("tr", {}, h("th", { scope: "row" }, first), cells.map((cell) => h("td", {}, cell)))))));
 }
 
+/** Details that are drawn when they are first opened: a year of hours is a long table. */
+export function later(summary, draw) {
+  const details = h("details", { ontoggle: () => {
+    if (details.open && details.childElementCount === 1) details.append(draw());
+  } }, h("summary", {}, summary));
+  return details;
+}
+
 /** A form field under its label. */
 export function field(label, input, hint) {
   return h("label", { class: "field" }, h("span", {}, label), input, hint && h("small", {}, hint));

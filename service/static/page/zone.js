@@ -5,7 +5,7 @@ import { hourChart } from "./chart.js";
 import { h, show } from "./dom.js";
 import { age, band, instant, number, rfc3339 } from "./format.js";
 import { heatmap } from "./heatmap.js";
-import { problemBox, provenanceList, qualityMark, repeatBox, saveButton, table } from "./parts.js";
+import { later, problemBox, provenanceList, qualityMark, repeatBox, saveButton, table } from "./parts.js";
 import { isSupposed, legend, swatch } from "./scale.js";
 
 const HOUR = 3_600_000;
@@ -101,11 +101,6 @@ function held(zone, signal) {
 function numbers(behind, ahead) {
   const hours = [behind, ahead].flatMap((answer) => (answer instanceof Problem ? [] : answer.hours));
   if (!hours.length) return null;
-  const details = h("details", { ontoggle: () => {
-    if (details.open && details.childElementCount === 1) {
-      details.append(table("Intensity by the hour", ["Hour, UTC", "g/kWh", "p10", "p90", "Quality", "Source"], hours.map((hour) => [
-        instant(hour.start), number(hour.g_per_kwh), number(hour.low), number(hour.high), qualityMark(hour.quality), hour.provider])));
-    }
-  } }, h("summary", {}, "The numbers as a table"));
-  return details;
+  return later("The numbers as a table", () => table("Intensity by the hour", ["Hour, UTC", "g/kWh", "p10", "p90", "Quality", "Source"], hours.map((hour) => [
+    instant(hour.start), number(hour.g_per_kwh), number(hour.low), number(hour.high), qualityMark(hour.quality), hour.provider])));
 }
