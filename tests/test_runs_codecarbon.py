@@ -105,6 +105,8 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Trac
         _, page = service.get("/v1/runs")
         runs = [service.get(f"/v1/runs/{run['id']}")[1] for run in page["runs"]]
         assert [{name: run[name] for name in short} for run, short in zip(runs, page["runs"], strict=True)] == page["runs"]
+        asked = {event["operation"] for event in service.events() if event.get("operation") not in {None, "runs", "run"}}
+        assert asked == {"codecarbon_total", "codecarbon_run_at", "codecarbon_delta_at"}  # a tracker asks for nothing else beforehand
         yield {
             name: Tracked(*facts, [run for run in runs if run["name"] == name or (name == "both" and run.get("location") == "PL")])
             for name, facts in said.items()
