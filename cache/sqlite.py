@@ -1,6 +1,7 @@
 """The embedded store: one SQLite file for the hours, and one beside it for what its processes tell each other.
 
-Merges are committed with `synchronous=FULL`: an import that returned survives a power cut.
+Merges are committed with `synchronous=FULL`: an import that returned survives a power cut. Reads have a connection and a thread of
+their own: while a merge, here or in another process, is under way or waits, they see what was committed before it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gridgram.quality import Signal
 from gridgram.series import month_series
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from gridgram.interval import Month
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = Schema(
     application_id=0x47475253,  # "GGRS"
-    version=1,
+    version=2,
     tables="""
 CREATE TABLE chunks (
     zone TEXT NOT NULL, signal TEXT NOT NULL, month INTEGER NOT NULL,
@@ -37,9 +38,13 @@ CREATE TABLE chunks (
 );
 CREATE INDEX chunks_held ON chunks (zone, signal, first_hour, end_hour, hours)
 """,
+    added=("CREATE TABLE writes (count INTEGER NOT NULL); INSERT INTO writes VALUES (0)",),
 )
+"""`writes` counts the transactions that changed a chunk, by whichever process."""
 
 log = structlog.get_logger(__name__)
+
+Key = tuple[str, Signal, "Month"]
 
 
 class SqliteStore:
@@ -47,28 +52,32 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = SqliteFile(path, SCHEMA, "gridgram-store")
-        self._chunks = _Chunks(self._file)
+        self._writes = SqliteFile(path, SCHEMA, "gridgram-store")
+        self._reads = SqliteFile(path, SCHEMA, "gridgram-reads")
+        self._chunks = _Chunks(path)
         self._shared = SharedFile(path)
 
     async def read(self, zone: str, signal: Signal, months: Sequence[Month]) -> list[IntensitySeries | None]:
         """Each month asked for, or None where nothing is held."""
-        return await self._file.run(self._chunks.read, zone, signal, months)
+        held, damaged = await self._reads.run(self._chunks.read, self._reads, zone, signal, months)
+        if damaged:
+            await self._writes.run(self._chunks.clear, self._writes, damaged)
+        return held
 
     async def merge(self, series: Sequence[IntensitySeries]) -> int:
         """Lay the hours over what is held, in one transaction; returns how many hours changed.
 
         The sequence is walked once, on the store's thread: it may make its series as it goes.
         """
-        return await self._file.run(self._chunks.merge, series)
+        return await self._writes.run(self._chunks.merge, self._writes, series)
 
     async def generation(self) -> int:
-        """A number that grows whenever any process changed the file."""
-        return await self._file.run(self._chunks.generation)
+        """How many transactions, of whichever process, have changed the file."""
+        return await self._reads.run(self._chunks.generation, self._reads)
 
     async def held(self) -> list[Held]:
         """What is held, by zone and signal."""
-        return await self._file.run(self._chunks.held)
+        return await self._reads.run(self._chunks.held, self._reads)
 
     async def claim(self, name: str, seconds: float) -> str | None:
         """Take a right that one has at a time; a token, or None while another has it."""
@@ -96,49 +105,57 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Wait for what is under way, then close the files and their threads."""
-        await self._file.close()
+        await self._reads.close()
+        await self._writes.close()
         await self._shared.close()
 
 
 class _Chunks:
-    """The table of chunks; all calls come from the file's thread."""
+    """The table of chunks. Each call comes from the thread of the file that it is given."""
 
-    def __init__(self, file: SqliteFile) -> None:
-        self._file = file
-        self._seen_version = 0
-        self._generation = 0
-        self._reported: set[tuple[str, Signal, Month]] = set()
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reported: set[Key] = set()
 
-    def read(self, zone: str, signal: Signal, months: Sequence[Month]) -> list[IntensitySeries | None]:
+    def read(
+        self, file: SqliteFile, zone: str, signal: Signal, months: Sequence[Month]
+    ) -> tuple[list[IntensitySeries | None], dict[Key, object]]:
+        """The months, and what stands in place of those that cannot be read back."""
         if not months:
-            return []
-        rows = self._file.connection().execute(
+            return [], {}
+        rows = file.connection().execute(
             "SELECT month, packed FROM chunks WHERE zone = ? AND signal = ? AND month BETWEEN ? AND ?",
             (zone, signal, _month_key(min(months)), _month_key(max(months))),
         )
         wanted = {_month_key(month): month for month in months}
         packed = {wanted[key]: chunk for key, chunk in rows.fetchall() if key in wanted}
         held = {month: self._decoded(chunk, zone, signal, month) for month, chunk in packed.items()}
-        for month in (month for month, series in held.items() if series is None):
-            self._delete(zone, signal, month, packed[month])
-        return [held.get(month) for month in months]
+        damaged = {(zone, signal, month): packed[month] for month, series in held.items() if series is None}
+        return [held.get(month) for month in months], damaged
 
-    def merge(self, series: Sequence[IntensitySeries]) -> int:
-        with self._file.transaction() as connection:
+    def merge(self, file: SqliteFile, series: Sequence[IntensitySeries]) -> int:
+        with file.transaction() as connection:
             changed = sum(self._lay_over(connection, month, new) for whole in series for month, new in month_series(whole).items())
-        if changed:
-            self._generation += 1
+            if changed:
+                _count_write(connection)
         return changed
 
-    def generation(self) -> int:
-        (version,) = self._file.connection().execute("PRAGMA data_version").fetchone()
-        if version != self._seen_version:
-            self._seen_version = version
-            self._generation += 1
-        return self._generation
+    def clear(self, file: SqliteFile, damaged: Mapping[Key, object]) -> None:
+        """Remove damaged chunks, unless another process has mended them since; a store that cannot be written keeps them, unread."""
+        try:
+            with file.transaction() as connection:
+                if sum(_delete(connection, key, packed) for key, packed in damaged.items()):
+                    _count_write(connection)
+        except sqlite3.Error as error:
+            months = sorted(str(month) for _, _, month in damaged)
+            log.warning("store.chunk_not_deleted", store=str(self._path), months=months, reason=str(error))
 
-    def held(self) -> list[Held]:
-        rows = self._file.connection().execute(
+    def generation(self, file: SqliteFile) -> int:
+        (count,) = file.connection().execute("SELECT count FROM writes").fetchone()
+        return int(count)
+
+    def held(self, file: SqliteFile) -> list[Held]:
+        rows = file.connection().execute(
             "SELECT zone, signal, min(first_hour), max(end_hour), sum(hours) FROM chunks GROUP BY zone, signal ORDER BY zone, signal",
         )
         return [Held(zone, Signal(signal), first_hour, end_hour, hours) for zone, signal, first_hour, end_hour, hours in rows]
@@ -160,21 +177,19 @@ class _Chunks:
             if (zone, signal, month) not in self._reported:
                 self._reported.add((zone, signal, month))
                 log.warning(
-                    "store.chunk_dropped", store=str(self._file.path), zone=zone, signal=str(signal), month=str(month), reason=str(error)
+                    "store.chunk_dropped", store=str(self._path), zone=zone, signal=str(signal), month=str(month), reason=str(error)
                 )
             return None
 
-    def _delete(self, zone: str, signal: Signal, month: Month, packed: object) -> None:
-        """Remove a damaged chunk, unless another process has mended it since; a store that cannot be written keeps it, unread."""
-        try:
-            deleted = self._file.connection().execute(
-                "DELETE FROM chunks WHERE zone = ? AND signal = ? AND month = ? AND packed = ?",
-                (zone, signal, _month_key(month), packed),
-            )
-        except sqlite3.Error as error:
-            log.warning("store.chunk_not_deleted", store=str(self._file.path), zone=zone, month=str(month), reason=str(error))
-        else:
-            self._generation += deleted.rowcount
+
+def _delete(connection: sqlite3.Connection, key: Key, packed: object) -> int:
+    zone, signal, month = key
+    statement = "DELETE FROM chunks WHERE zone = ? AND signal = ? AND month = ? AND packed = ?"
+    return connection.execute(statement, (zone, signal, _month_key(month), packed)).rowcount
+
+
+def _count_write(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE writes SET count = count + 1")
 
 
 def _month_key(month: Month) -> int:

@@ -33,12 +33,14 @@ class Schema:
     application_id: int
     version: int
     tables: str
+    added: tuple[str, ...] = ()
+    """What each version after the first added, in order; part of an empty file's making too."""
 
-    @property
-    def statements(self) -> list[str]:
-        """What makes the tables in an empty file."""
+    def statements(self, version: int) -> list[str]:
+        """What makes the tables in an empty file (version 0), or adds to an older one what it lacks."""
+        tables = [] if version else self.tables.split(";")
         marks = [f"PRAGMA application_id = {self.application_id}", f"PRAGMA user_version = {self.version}"]
-        return [*self.tables.split(";"), *marks]
+        return [*tables, *(statement for added in self.added[max(0, version - 1) :] for statement in added.split(";")), *marks]
 
 
 class SqliteFile:
@@ -112,29 +114,30 @@ def _prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> None
     """Set the connection up and make the tables in an empty file; refuse a database that is not ours or of another version."""
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     connection.execute("PRAGMA synchronous = FULL")
-    if _is_ours(connection, path, schema):
+    if _version(connection, path, schema) == schema.version:
         return
     connection.execute("PRAGMA journal_mode = WAL")
     with _transaction(connection):
-        if not _is_ours(connection, path, schema):
-            for statement in schema.statements:
+        version = _version(connection, path, schema)
+        if version != schema.version:
+            for statement in schema.statements(version):
                 connection.execute(statement)
 
 
-def _is_ours(connection: sqlite3.Connection, path: Path, schema: Schema) -> bool:
-    """Whether the file holds our tables; False for an empty one. Raises StoreError for any other."""
+def _version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
+    """Which version of our tables the file holds; 0 for an empty one. Raises StoreError for any that cannot be made ours."""
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not tables:  # asked first: another process may be making them, and what it then finished is all there
-        return False
+        return 0
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != schema.application_id:
         raise StoreError(f"The store {path} is another program's database; name another file.")
-    if version != schema.version:
+    if not schema.version - len(schema.added) <= version <= schema.version:
         raise StoreError(
             f"The store {path} has schema {version} and this Gridgram needs {schema.version}; move the file away and a new one is made.",
         )
-    return True
+    return int(version)
 
 
 def _complaint(error: Exception) -> str:

@@ -519,7 +519,7 @@ async def test_another_schema_version_is_refused_with_the_mend(tmp_path: Path) -
     changed_by_hand(database(tmp_path), "PRAGMA user_version = 99")
 
     async with opened(STORES["sqlite"], tmp_path) as store:
-        with pytest.raises(StoreError, match="has schema 99 and this Gridgram needs 1; move the file away"):
+        with pytest.raises(StoreError, match="has schema 99 and this Gridgram needs 2; move the file away"):
             await store.held()
 
 
@@ -585,6 +585,50 @@ async def test_a_long_merge_of_another_process_keeps_no_claim_waiting(tmp_path: 
         async with asyncio.timeout(2):
             assert await store.claim("fetch/FR", 60.0) is not None
     connection.close()
+
+
+async def test_a_long_merge_of_another_process_keeps_no_read_waiting(tmp_path: Path) -> None:
+    await one_hour_in(tmp_path)
+    async with opened(STORES["sqlite"], tmp_path) as store:
+        generation = await store.generation()
+        connection = sqlite3.connect(database(tmp_path), isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        merging = asyncio.create_task(store.merge([hours([99.0], first=3)]))
+        await asyncio.sleep(0.1)
+
+        async with asyncio.timeout(1):
+            (march,) = await store.read("FR", Signal.LIFECYCLE, [MARCH])
+            assert await store.generation() == generation
+            assert len(await store.held()) == 1
+        assert march is not None
+        assert march.g_per_kwh[3] == 56.0
+        assert not merging.done()
+
+        connection.close()
+        assert await merging == 1
+        assert await store.generation() == generation + 1
+
+
+async def test_another_write_beside_ones_own_shows_in_the_generation(tmp_path: Path) -> None:
+    async with opened(STORES["sqlite"], tmp_path) as mine, opened(STORES["sqlite"], tmp_path) as other:
+        start = await mine.generation()
+        await other.merge([hours([1.0])])
+        await mine.merge([hours([2.0], first=1)])
+
+        assert await mine.generation() == start + 2
+
+
+async def test_a_file_of_the_version_before_is_read_on(tmp_path: Path) -> None:
+    await one_hour_in(tmp_path)
+    changed_by_hand(database(tmp_path), "DROP TABLE writes")
+    changed_by_hand(database(tmp_path), "PRAGMA user_version = 1")
+
+    async with opened(STORES["sqlite"], tmp_path) as store:
+        (march,) = await store.read("FR", Signal.LIFECYCLE, [MARCH])
+        assert march is not None
+        before = await store.generation()
+        assert await store.merge([hours([57.0])]) == 1
+        assert await store.generation() == before + 1
 
 
 READ_THEN_WRITE = """
