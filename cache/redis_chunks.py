@@ -140,6 +140,7 @@ class RedisChunks:
             written = await _worked_out(work, len(news))
             changed = sum(hours for _, hours in written)
             if not changed:
+                await self._tell_untold(news)
                 return 0
             steps = [(place, packed[place], after) for place, (after, hours) in zip(news, written, strict=True) if hours]
             if await self._write(steps):
@@ -165,7 +166,7 @@ class RedisChunks:
         token, zones = secrets.token_bytes(8), _zones(steps)
         chunks = [self._keys.chunk(*place) for place, _, _ in steps]
         indexes = [self._keys.index(place[0]) for place, _, _ in steps]
-        shared = [] if self._is_cluster else [self._keys.zones, self._keys.token]
+        shared = [self._keys.untold(zones[0])] if self._is_cluster else [self._keys.zones, self._keys.token]
         arguments: list[str | bytes | int] = [len(steps), CHUNK_MILLISECONDS, token]
         for (_, signal, month), before, after in steps:
             arguments += [_digest(before), encode_month(after), field(signal, month), ",".join(map(str, span_of(after)))]
@@ -173,6 +174,7 @@ class RedisChunks:
         is_written, *token_before = await self._link.ask_list(chunks[0], "EVAL", redis_scripts.WRITE, len(keys), *keys, *arguments, *zones)
         if is_written and self._is_cluster:
             _, *token_before = await self._announce(token, zones)
+            await self._told(zones[0], token)
         if is_written and next(iter(token_before), None) == self._token:
             self._token = token  # else others wrote since the last look: the next one shows a token that we do not know
         return bool(is_written)
@@ -180,6 +182,18 @@ class RedisChunks:
     async def _announce(self, token: bytes, zones: Iterable[str]) -> list[Any]:
         keys = [self._keys.zones, self._keys.token]
         return await self._link.ask_list(keys[1], "EVAL", redis_scripts.ANNOUNCE, 2, *keys, CHUNK_MILLISECONDS, token, *zones)
+
+    async def _tell_untold(self, places: Iterable[Place]) -> None:
+        """Do what is left of a merge that ended between writing a zone's months and telling of them, whoever's it was."""
+        for zone in dict.fromkeys(zone for zone, _, _ in places) if self._is_cluster else ():
+            (untold,) = await self._get([self._keys.untold(zone)])
+            if untold is not None:
+                await self._announce(secrets.token_bytes(8), [zone])
+                await self._told(zone, untold)
+
+    async def _told(self, zone: str, token: bytes) -> None:
+        untold = self._keys.untold(zone)
+        await self._link.ask(untold, "EVAL", redis_scripts.RELEASE, 1, untold, token)
 
     async def _held_of(self, zone: str) -> list[Held]:
         index = self._keys.index(zone)

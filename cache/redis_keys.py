@@ -2,6 +2,7 @@
 
 gridgram:1:{FR}:lifecycle:2024-03    one month, packed
 gridgram:1:{FR}                      the zone's index, a hash: lifecycle:2024-03 -> first hour, end hour, hours
+gridgram:1:{FR}:untold                    in a cluster: months of the zone were written, and the shared keys do not say so yet
 gridgram:1:{shared}zones                  the zones that have an index, a set
 gridgram:1:{shared}token                  changes with every write
 gridgram:1:{shared}pauses                 sources to leave alone, a hash: name -> until [unix ms]
@@ -40,6 +41,10 @@ class RedisKeys:
     def chunk(self, zone: str, signal: str, month: Month) -> str:
         """One month of a zone and signal."""
         return f"{self.index(zone)}:{field(signal, month)}"
+
+    def untold(self, zone: str) -> str:
+        """The mark that months of a zone were written and nobody was told yet; the token of who wrote them."""
+        return f"{self.index(zone)}:untold"
 
     @property
     def zones(self) -> str:

@@ -43,14 +43,18 @@ for i = 1, n do
   redis.call('HSET', index, ARGV[4 * i + 2], ARGV[4 * i + 3])
   redis.call('PEXPIRE', index, ttl)
 end
-if #KEYS == 2 * n then return {1} end
+if #KEYS == 2 * n + 1 then
+  redis.call('SET', KEYS[2 * n + 1], ARGV[3], 'PX', ttl)
+  return {1}
+end
 return {1, announce(KEYS[2 * n + 1], KEYS[2 * n + 2], ARGV[3], ttl, {unpack(ARGV, 4 * n + 4)})}
 """
 )
 """Write n chunks if each is still what was read of it; {0} when one is not, else {1} or {1, token before}.
 
-KEYS: chunks, their indexes, and unless the server is a cluster's: zones, token. ARGV: n, time to live [ms], token, then for each
-chunk the SHA-1 of what was read ("" for nothing), what to write, its field in the index and what stands there; then the zones.
+KEYS: chunks, their indexes, then zones and token, or in a cluster the zone's mark that these are still to be told. ARGV: n,
+time to live [ms], token, then for each chunk the SHA-1 of what was read ("" for nothing), what to write, its field in the index and
+what stands there; then the zones.
 """
 
 ANNOUNCE: Final = (
@@ -94,7 +98,7 @@ RELEASE: Final = """
 if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
-"""Delete a claim that still carries this token."""
+"""Delete a claim, or a mark, that still carries this token."""
 
 _NOW: Final = """
 local time = redis.call('TIME')

@@ -497,6 +497,31 @@ async def test_a_cluster_spreads_the_zones_and_keeps_each_in_one_place(tmp_path:
             assert await seconds_of(store.generation) < 0.3
 
 
+async def test_months_that_were_written_in_a_cluster_and_not_told_of_are_told_by_the_same_merge_again(
+    redis_cluster_servers: list[RedisServer],
+) -> None:
+    for server in redis_cluster_servers:
+        server.ask("ACL", "SETUSER", "halfway", "on", ">hunter2", *ACL.replace("~gridgram:*", "~halfway:1:{FR}*").split())
+    address = f"127.0.0.1:{redis_cluster_servers[0].port}"
+    async with (
+        opened(f"redis+cluster://{address}", "halfway:") as reader,
+        opened(f"redis+cluster://{address}", "halfway:") as again,
+        opened(f"redis+cluster://halfway:hunter2@{address}", "halfway:") as halfway,
+    ):
+        before = await reader.generation()
+        with pytest.raises(StoreRefused):
+            await halfway.merge([hours(1.0)])
+        assert (await reader.read("FR", Signal.LIFECYCLE, [MARCH]))[0] is not None
+
+        assert await again.merge([hours(1.0)]) == 0
+
+        told = await reader.generation()
+        assert told != before
+        assert [held.zone for held in await reader.held()] == ["FR"]
+        assert await again.merge([hours(1.0)]) == 0
+        assert await reader.generation() == told
+
+
 async def test_slots_that_move_are_followed(redis_cluster_servers: list[RedisServer]) -> None:
     servers = redis_cluster_servers
     async with opened(f"redis+cluster://127.0.0.1:{servers[0].port}", "moved:") as store:
