@@ -39,6 +39,8 @@ log = structlog.get_logger()
 
 STORE_CHECK_SECONDS = 1.0
 """How old the knowledge may be that nobody else (an import, another process) has changed the store, or was told to leave a source alone."""
+FORGET_SECONDS = 60.0
+"""How soon again everything may be asked for anew, where a store that refuses this process' hours is changed by others all the time."""
 LOOK_SECONDS = 0.5
 """How long a look at the store is waited for, by all who come meanwhile: longer than a Redis that is frozen takes to be found out."""
 
@@ -68,6 +70,8 @@ class Intensity:
     _is_refused: bool = False
     _behind: set[asyncio.Task[None]] = field(default_factory=set)
     _is_unkept: bool = False
+    _is_lost: bool = False
+    _forgot_at: float = field(default=float("-inf"))
     _loading: dict[tuple[object, ...], asyncio.Task[list[MonthChunk]]] = field(default_factory=dict)
     _checked_at: float = field(default=float("-inf"))
     _looking: asyncio.Task[None] | None = None
@@ -300,16 +304,16 @@ class Intensity:
         except StoreError as error:
             self._store_failed(error)
             return
+        if self.store_is_away or generation != self._generation:
+            self._generation = generation
+            self.memory.clear()
+            self._is_lost, self._is_unkept = self._is_lost or self._is_unkept, False  # with the memory goes what was only there
         if self.store_is_away:
             self.store_is_away = False
             log.info("store.back")
-            self.memory.clear()
-            if self.fetcher is not None and self._is_unkept:
-                self.fetcher.forget()
-            self._is_unkept = False
-        if generation != self._generation:
-            self._generation = generation
-            self.memory.clear()
+        if self.fetcher is not None and self._is_lost and self._checked_at - self._forgot_at >= FORGET_SECONDS:
+            self._is_lost, self._forgot_at = False, self._checked_at
+            self.fetcher.forget()
 
     def _store_failed(self, error: StoreError) -> None:
         """Note that the store is away, or that it refused something while it is there; each is logged once."""

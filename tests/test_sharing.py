@@ -19,6 +19,7 @@ from gridgram.quality import Signal
 from providers.engine import Options
 from service import asking, intensity
 from service.freshness import RECENT_SECONDS
+from tests.months import hours
 from tests.test_fetching import CONSOLIDATED, JOB, asked, gridgram_over, rows, tape
 
 if TYPE_CHECKING:
@@ -206,6 +207,38 @@ async def test_what_a_full_store_refuses_is_answered_from_memory_and_logged_once
     assert not first.intensity.store_is_away
     assert first.intensity.store_refusals == 1
     assert tape.calls == 2  # the days of 2024 once, and those of 2023
+
+
+async def test_what_a_full_store_refused_is_asked_for_again_once_another_write_has_emptied_the_memory(
+    first: Gridgram, second: Gridgram, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: Any) -> int:
+        raise StoreRefused("The store is full and takes no more.")
+
+    await second.intensity.store.merge([hours([99.0])])  # so that the month is not absent
+    with monkeypatch.context() as while_full:
+        while_full.setattr(first.intensity.store, "merge", full)
+        assert (await asked(first))["coverage"] == {"measured": 1.0}
+    await second.intensity.store.merge([hours([99.0], zone="DE")])
+
+    assert (await asked(first))["coverage"] == {"measured": 1.0}
+    assert tape.calls == 2
+    assert {held.zone for held in await first.intensity.held()} == {"DE", "FR"}
+
+
+async def test_a_store_that_goes_on_refusing_while_others_write_does_not_have_the_sources_asked_all_the_time(
+    first: Gridgram, second: Gridgram, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: Any) -> int:
+        raise StoreRefused("The store is full and takes no more.")
+
+    await second.intensity.store.merge([hours([99.0])])
+    monkeypatch.setattr(first.intensity.store, "merge", full)
+    for number in range(5):
+        await asked(first)
+        await second.intensity.store.merge([hours([float(number)], zone="DE")])
+
+    assert tape.calls == 2
 
 
 RETRY_AFTER = {
