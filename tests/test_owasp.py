@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 TEXT, KEY = new_key("tracker")
 JOB: dict[str, Any] = {"location": "FR", "energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1]}}
 PUBLIC_PARAMETERS = {"zone", "asset", "code", "location", "edition"}
-PUBLIC_PARAMETERS = {"zone", "asset", "code", "edition"}
 OWNED_PARAMETERS = {"id"}
 """Parameters of paths that name what everybody may see. One that names what belongs to a caller needs a test that another key gets 404."""
 INSIDE = re.compile(rb"Traceback|\.py\b|site-packages|line \d+, in |aiohttp|Python/")
