@@ -63,7 +63,7 @@ docs: .venv/ready-test
 
 # Needs uv (https://docs.astral.sh/uv/). The locks hold for every Python and platform that the project supports.
 lock:
-	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra build --extra postgres --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 	uv pip compile pyproject.toml --extra build --extra test --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements-test.lock
 
 lock-clients:

@@ -12,12 +12,16 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
+CLIENTS_PYTHON = Path(
+    os.environ.get("GRIDGRAM_CLIENTS_PYTHON", Path(__file__).resolve().parent.parent / ".venv" / "clients" / "bin" / "python")
+)
+"""The real clients of other services have an environment of their own (make setup-clients)."""
 COMMAND = [sys.executable, "-c", "from service.cli import app; app()"]
 READY_SECONDS = 30.0
 """A bound against hanging, on a machine that does other things too; how soon a service is ready is measured elsewhere."""

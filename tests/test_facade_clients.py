@@ -16,24 +16,24 @@ import pytest
 
 from gridgram.interval import hour_of
 from tests.facades import native_hours, present_hour
+from tests.running import CLIENTS_PYTHON
 from tests.wire import get
 
 if TYPE_CHECKING:
     from tests.running import RunningService
 
 ROOT = Path(__file__).resolve().parents[1]
-PYTHON = Path(os.environ.get("GRIDGRAM_CLIENTS_PYTHON", ROOT / ".venv" / "clients" / "bin" / "python"))
 KG_PER_LB = 0.45359237
 
 
 @pytest.fixture(scope="module")
 def reports(held: RunningService, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What every client said of the service."""
-    if not PYTHON.exists():
+    if not CLIENTS_PYTHON.exists():
         pytest.skip("THE REAL CLIENTS ARE NOT TESTED: make setup-clients makes the environment that they live in")
     home = tmp_path_factory.mktemp("clients")
     settings = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")} | {"HOME": str(home)}
-    command = [str(PYTHON), str(ROOT / "tests" / "clients" / "report.py"), held.address]
+    command = [str(CLIENTS_PYTHON), str(ROOT / "tests" / "clients" / "report.py"), held.address]
     outcome = subprocess.run(command, cwd=home, env=settings, capture_output=True, text=True, check=False, timeout=180)
     assert outcome.returncode == 0, outcome.stderr
     told: dict[str, Any] = json.loads(outcome.stdout)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from service.keys import new_key
-from tests.running import running_service
+from tests.running import CLIENTS_PYTHON, running_service
 from tests.wire import get
 
 if TYPE_CHECKING:
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("codecarbon") is None,
-    reason="needs the package codecarbon (see requirements-clients.lock); the sink's own tests run without it",
+    not CLIENTS_PYTHON.is_file(),
+    reason="the real clients are not installed: make setup-clients does it; the sink's own tests run without them",
 )
 
 SECONDS = 60
@@ -62,7 +60,7 @@ def begin(home: Path, *words: str, **arguments: Any) -> subprocess.Popen[str]:
     """Track a process of its own."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("CODECARBON_")} | {"HOME": str(home)}
     return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", TRACKED, repr({"tracker": "OfflineEmissionsTracker", **arguments}), *words],
+        [str(CLIENTS_PYTHON), "-W", "ignore", "-c", TRACKED, repr({"tracker": "OfflineEmissionsTracker", **arguments}), *words],
         cwd=home,
         env=environment | {"PYTHONPATH": ""},
         stdout=subprocess.PIPE,
