@@ -187,6 +187,24 @@ def test_rows_that_tell_one_run_further_count_once_even_out_of_order(tmp_path: P
     assert found.skipped == {2: "line 4 tells the same run further", 3: "line 4 tells the same run further"}
 
 
+def test_a_row_that_says_less_than_a_line_before_it_and_began_at_another_moment_is_not_taken_for_a_repetition(tmp_path: Path) -> None:
+    rows = [f"2024-07-01T{end},p,a,{seconds},0.1,{kwh},{PARIS}" for end, seconds, kwh in (("13:00:00", 7200, 2), ("12:00:30", 3600, 1))]
+
+    found = told(lines_of(tmp_path / "emissions.csv", HEADER, *rows))
+
+    assert (found.kwh, found.skipped) == (2, {})
+    assert "neither tell one energy further" in found.faults[3]
+
+
+def test_rows_of_a_run_that_tell_two_energies_at_one_time_are_not_guessed(tmp_path: Path) -> None:
+    rows = [f"2024-07-01T13:00:00,p,a,7200,0.1,{kwh},{PARIS}" for kwh in (1, 2)]
+
+    found = told(lines_of(tmp_path / "emissions.csv", HEADER, *rows))
+
+    assert found.jobs == {}
+    assert set(found.faults) == {2, 3}
+
+
 def test_rows_of_a_run_that_are_tasks_or_follow_each_other_are_all_counted(tmp_path: Path) -> None:
     task = lines_of(
         tmp_path / "tasks.csv", f"task_name,{HEADER}", *[f"{name},2024-07-01T12:00:00,p,a,3600,0.1,1,{PARIS}" for name in ("load", "train")]

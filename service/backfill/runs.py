@@ -1,6 +1,8 @@
 """Which rows of a tracker count: one that writes a run's energy so far, again and again, means only the last of them.
 
-Rows of one run that start together and whose energy never falls are that run told further and further: the last counts. Rows of one
+Rows of one run that start together and whose energy never falls are that run told further and further: the last counts. Lines may be out of
+order, but one that says less than a line before it and began at another moment may be another process's under the same name, as may
+rows that tell two energies of one length: they are not decided. Rows of one
 run that follow each other, with energy that falls, are parts of it: each counts. What is neither is not decided. Rows without a run's
 name that start together and grow may be one run or several: they are not decided either.
 """
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 TOGETHER_US: Final = 60_000_000
 """Rows of a named run that start within a minute of each other start together: the clock is a wall clock with whole seconds."""
 UNNAMED_US: Final = 2_000_000
-"""The same for rows without a run's name."""
+"""The same for rows without a run's name, and for lines that are out of order."""
 COUNTS: Final = 0
 UNSURE: Final = -1
 UNNAMED: Final = -2
@@ -63,7 +65,8 @@ class Runs:
         begins, ends = _groups(key[order])
         starts = start[order]
         together = np.maximum.reduceat(starts, begins) - np.minimum.reduceat(starts, begins) <= TOGETHER_US
-        drops = np.append(False, np.diff(kwh[order]) < 0)
+        falls, at_once = np.diff(kwh[order]), np.diff((end - start)[order]) == 0
+        drops = np.append(False, (falls < 0) | (at_once & (falls != 0)))
         drops[begins] = False
         grows = np.add.reduceat(drops, begins, dtype=np.int64) == 0
         is_named, several = named[order[begins]], ends > begins
@@ -74,6 +77,10 @@ class Runs:
         told[several & ~is_named & grows] = UNNAMED
         verdict = np.zeros(len(key), np.int64)
         verdict[order] = np.repeat(told, ends - begins + 1)
+        for group in np.flatnonzero(further):
+            rows = np.sort(order[begins[group] : ends[group] + 1])
+            is_less = kwh[rows] < np.maximum.accumulate(kwh[rows])
+            verdict[rows[is_less & (np.abs(start[rows] - start[order[ends[group]]]) > UNNAMED_US)]] = UNSURE
         verdict[order[ends[further]]] = COUNTS
         for group in np.flatnonzero(several & is_named & ~together):
             rows = order[begins[group] : ends[group] + 1]
