@@ -103,7 +103,7 @@ def _serve_alone(settings: Settings, worker: Worker | None = None) -> int:
     share = Share(worker.metrics_folder) if worker and worker.metrics_folder else None
 
     async def main() -> None:
-        await serve_app(build_app(build(settings), settings, share), settings, worker)
+        await serve_app(build_app(build(settings), settings, share, worker.number if worker else 0), settings, worker)
 
     uvloop.run(main())
     return 0

@@ -112,8 +112,9 @@ class Intensity:
         if self.answers_first and await self._is_held(zone, signal, first_hour, end_hour, flight):
             self.stale_served += 1
             return
-        with within_quota():
-            await asyncio.wait([flight.task], timeout=self.fetcher.seconds)
+        fetcher = self.fetcher
+        with within_quota(lambda: flight.task.done() and fetcher.due_at(zone, signal, first_hour, end_hour) <= time.monotonic()):
+            await asyncio.wait([flight.task], timeout=fetcher.seconds)
 
     async def refresh(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
         """Fetch what is due of the span, and return when that is done. Does not count as a use of the zone."""

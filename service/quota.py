@@ -32,6 +32,8 @@ class Allowance:
     wall_clock: Callable[[], float]
     shares: int = 1
     """Among how many processes the calls to sources are divided."""
+    number: int = 0
+    """Which of these processes this is, from 0: the first ones have one call more where the calls do not divide evenly."""
     requests: int = 0
     upstream_calls: int = 0
     calls_refused: int = 0
@@ -67,6 +69,12 @@ class Allowance:
         return {"RateLimit-Policy": f'"requests";q={limit};w=60', "RateLimit": f'"requests";r={left};t={seconds}'}
 
     @property
+    def calls_per_day(self) -> float:
+        """How many calls to sources this process may make in a day for the key; infinite without a limit."""
+        limit = self.key.upstream_calls_per_day
+        return math.inf if limit is None else limit // self.shares + (self.number < limit % self.shares)
+
+    @property
     def calls_left(self) -> float:
         """How many calls to sources this process may still make today for the key; infinite without a limit."""
         if self.key.upstream_calls_per_day is None:
@@ -74,7 +82,7 @@ class Allowance:
         day = int(self.wall_clock()) // SECONDS_PER_DAY
         if day > self._day:  # a clock that is set back gives nobody a second quota
             self._day, self._calls_today = day, 0
-        return self.key.upstream_calls_per_day // self.shares - self._calls_today
+        return self.calls_per_day - self._calls_today
 
     def spend(self, provider: str) -> None:
         """Count one call to a source that is about to be made. Raises OverQuota when none is left."""
@@ -91,15 +99,17 @@ class Allowance:
 
 
 @contextmanager
-def within_quota() -> Iterator[None]:
-    """Around work that asks sources: raises QuotaExhausted before it when the key has no call left, after it when they did not suffice."""
+def within_quota(is_lacking: Callable[[], bool]) -> Iterator[None]:
+    """Around work that asks sources: raises QuotaExhausted before it when the key has no call left, after it when they did not suffice.
+
+    `is_lacking` tells, after the work, whether it brought less than it was to bring: what others of the same key lack is theirs.
+    """
     spender = SPENDER.get()
     if not isinstance(spender, Allowance):
         yield
         return
     if spender.calls_left < 1:
         raise spender.exhausted()
-    refused = spender.calls_refused
     yield
-    if spender.calls_refused > refused:
+    if spender.calls_left < 1 and is_lacking():
         raise spender.exhausted()

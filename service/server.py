@@ -168,7 +168,6 @@ async def serve(app: web.Application, settings: Settings, worker: Worker | None 
         async with watched_loop(load):
             await _listen(runner, settings, worker)
             if worker:
-                load.worker = worker.number
                 log.debug("worker.ready", worker=worker.number)
                 worker.tell_ready()
             else:

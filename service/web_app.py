@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from service.usecases import Gridgram
 
 
-def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None) -> web.Application:
-    """Build the web application over the use cases; `share` is the place of this process among several of one service."""
-    guard, metrics, load = build_guard(settings, settings.workers), Metrics(), Load()
+def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None, worker: int = 0) -> web.Application:
+    """Build the web application over the use cases; `share` and `worker` are the place of this process among several of one service."""
+    guard, metrics, load = build_guard(settings, settings.workers, worker), Metrics(), Load(worker)
     app = web.Application(middlewares=[guard.middleware()])
     app.on_response_prepare.append(guard.dress)
     app[GRIDGRAM] = gridgram
@@ -90,15 +90,15 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
     return app
 
 
-def build_guard(settings: Settings, processes: int = 1) -> Guard:
-    """Build what every request passes through; a day's calls to sources are divided among so many processes."""
+def build_guard(settings: Settings, processes: int = 1, number: int = 0) -> Guard:
+    """Build what every request passes through; a day's calls to sources are divided among so many processes, of which this is one."""
     keys, secrets = settings.keys, settings.secrets
     share = settings.access_log_share if settings.log_level in {"debug", "info"} else 0.0
     return Guard(
         RequestCounts(),
         AccessLog(share, secrets),
         keys,
-        {name: Allowance(key, time.monotonic, time.time, processes) for name, key in keys.items()},
+        {name: Allowance(key, time.monotonic, time.time, processes, number) for name, key in keys.items()},
         Cors(frozenset(settings.cors_origins)) if settings.cors_origins else None,
         redactor(secrets),
     )

@@ -288,8 +288,8 @@ class Clock:
         return self.seconds
 
 
-def allowance(clock: Clock, shares: int = 1, **limits: Any) -> Allowance:
-    return Allowance(new_key("tracker", **limits)[1], clock, clock, shares)
+def allowance(clock: Clock, shares: int = 1, number: int = 0, **limits: Any) -> Allowance:
+    return Allowance(new_key("tracker", **limits)[1], clock, clock, shares, number)
 
 
 def test_a_minute_of_requests_may_come_at_once_and_then_comes_back_evenly() -> None:
@@ -345,7 +345,8 @@ def test_a_days_calls_are_never_exceeded_and_begin_anew_at_midnight_utc() -> Non
 def test_processes_divide_a_days_calls_so_that_together_they_never_exceed_it() -> None:
     clock = Clock()
 
-    assert sum(allowance(clock, 3, upstream_calls_per_day=10).calls_left for _ in range(3)) == 9
+    assert [allowance(clock, 3, number, upstream_calls_per_day=10).calls_left for number in range(3)] == [4, 3, 3]
+    assert [allowance(clock, 4, number, upstream_calls_per_day=2).calls_left for number in range(4)] == [1, 1, 0, 0]
     assert allowance(clock, 3).calls_left == float("inf")
 
 
@@ -354,7 +355,7 @@ def test_work_that_asks_sources_is_refused_before_when_nothing_is_left_and_after
     ran = []
 
     def work() -> None:
-        with within_quota():
+        with within_quota(lambda: True):
             ran.append(1)
             spend("rte")
             with suppress(OverQuota):  # as the engine does: the source is left out, what is held stays
@@ -370,8 +371,19 @@ def test_work_that_asks_sources_is_refused_before_when_nothing_is_left_and_after
     assert (ran, mine.upstream_calls, mine.calls_refused) == ([1], 1, 1)
 
 
+def test_work_that_lacks_nothing_is_not_refused_for_what_other_work_of_its_key_lacked() -> None:
+    token = SPENDER.set(allowance(Clock(), upstream_calls_per_day=1))
+    try:
+        with within_quota(lambda: False):
+            spend("rte")
+            with suppress(OverQuota):
+                spend("eia")  # the other's
+    finally:
+        SPENDER.reset(token)
+
+
 def test_where_nobody_counts_calls_there_is_no_end_to_them() -> None:
-    with within_quota():
+    with within_quota(lambda: True):
         spend("rte")
 
 

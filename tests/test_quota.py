@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from providers.registry import load_providers
+from providers.spending import SPENDER
 from service.keys import new_key
+from service.quota import Allowance
+from service.refusals import QuotaExhausted
 from tests.providers.tape import Tape, running_tape
 from tests.running import running_service
-from tests.test_fetching import CONSOLIDATED, RECENT, rows
+from tests.test_fetching import CONSOLIDATED, RECENT, gridgram_over, rows
+from tests.test_fetching import asked as asked_here
 from tests.wire import Answer, batch, check_problem, get, post
 
 if TYPE_CHECKING:
@@ -91,6 +96,22 @@ async def test_at_once_or_one_after_the_other_a_quota_is_never_exceeded_and_cost
     assert b'gridgram_key_upstream_calls_total{key="small"} 3.0' in metrics.body
     assert f'gridgram_key_upstream_calls_total{{key="big"}} {float(tape.calls - 3)}'.encode() in metrics.body
     assert b'gridgram_requests_refused_total{code="quota-exhausted"}' in metrics.body
+
+
+async def test_of_two_that_need_the_last_call_one_is_answered_and_the_other_is_refused(tape: Tape, tmp_path: Path) -> None:
+    gridgram = gridgram_over(tmp_path, tape.address)
+    _, key = new_key("last", upstream_calls_per_day=1)
+    jobs = ({}, {"energy": {"start": "2023-06-01T05:00:00Z", "step": "PT1H", "kwh": [1.0]}})
+    token = SPENDER.set(Allowance(key, time.monotonic, time.time))
+    try:
+        answered, refused = await asyncio.gather(*(asked_here(gridgram, **job) for job in jobs), return_exceptions=True)
+    finally:
+        SPENDER.reset(token)
+        await gridgram.intensity.close()
+
+    assert answered["coverage"] == {"measured": 1.0}
+    assert isinstance(refused, QuotaExhausted)
+    assert tape.calls == 1
 
 
 async def test_a_request_that_is_cut_by_its_quota_leaves_the_same_days_to_the_next_key_at_once(tape: Tape, tmp_path: Path) -> None:

@@ -106,8 +106,7 @@ def _metering(allowance: Allowance | None) -> str:
     """Whether the calls to sources are counted, and whether a key may cause any at all."""
     if allowance is None:
         return FREE
-    limit = allowance.key.upstream_calls_per_day
-    return METERED if limit is None or limit // allowance.shares else NEVER
+    return METERED if allowance.calls_per_day else NEVER
 
 
 async def _converse(process: asyncio.subprocess.Process, allowance: Allowance | None) -> None:
