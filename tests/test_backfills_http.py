@@ -48,7 +48,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def folder_of(home: Path, identity: str) -> Path:
-    return home / "cache" / "gridgram" / "backfills" / identity
+    return home / "data" / "gridgram" / "backfills" / identity
 
 
 def journal_lines(folder: Path) -> int:
