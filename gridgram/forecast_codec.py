@@ -96,20 +96,22 @@ def _model(table: dict[str, Any], numbers: NDArray[np.float32]) -> Model | None:
     )
 
 
-def encode_issued(issued: Issued) -> bytes:
-    """Pack an issued forecast."""
-    table = {"first_hour": issued.first_hour, "origin": issued.origin}
-    return _packed(table, [issued.g_per_kwh, issued.low, issued.high, issued.own])
+def encode_issues(issues: Sequence[Issued]) -> bytes:
+    """Pack issued forecasts, all of as many hours."""
+    table = {"issues": [[issued.first_hour, issued.origin] for issued in issues]}
+    return _packed(table, [column for issued in issues for column in (issued.g_per_kwh, issued.low, issued.high, issued.own)])
 
 
-def decode_issued(packed: bytes) -> Issued | None:
-    """Unpack an issued forecast; None for bytes that are none of this version."""
+def decode_issues(packed: bytes) -> list[Issued]:
+    """Unpack issued forecasts; none from bytes that are not of this version."""
     try:
         table, numbers = _unpacked(packed)
-        g_per_kwh, low, high, own = numbers.astype(np.float64).reshape(4, -1)
-        return Issued(int(table["first_hour"]), int(table["origin"]), g_per_kwh, low, high, own)
-    except (ValueError, KeyError, TypeError, struct.error):
-        return None
+        columns = numbers.astype(np.float64).reshape(len(table["issues"]), 4, -1)
+        return [
+            Issued(int(first_hour), int(origin), *of_one) for (first_hour, origin), of_one in zip(table["issues"], columns, strict=True)
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error):
+        return []
 
 
 def _packed(table: dict[str, Any], columns: Sequence[NDArray[np.float64]]) -> bytes:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gridgram.backtest import LAST_WEEK, OURS, YESTERDAY, Backtest, backtest
 from gridgram.forecast import Method, predict, train
 from gridgram.forecast_candidates import blend, same_hour_last_week, same_hour_yesterday
-from gridgram.forecast_codec import Issued, decode_issued, decode_model, encode_issued, encode_models
+from gridgram.forecast_codec import Issued, decode_issues, decode_model, encode_issues, encode_models
 from gridgram.forecast_history import FROZEN_HOURS, history_of_values
 from gridgram.forecast_ridge import OUTPUTS
 from gridgram.forecast_scores import coverage_percent, savings, score
@@ -222,12 +222,16 @@ def test_an_issued_forecast_comes_back_with_its_holes() -> None:
     hours = np.arange(96.0)
     own = np.where(hours < 24, hours, np.nan)
 
-    back = decode_issued(encode_issued(Issued(START, START - 2, hours, hours - 1, hours + 1, own)))
+    issues = [Issued(START + later, START - 2, hours + later, hours - 1, hours + 1, own) for later in (0, 1)]
 
-    assert back
-    assert (back.first_hour, back.origin) == (START, START - 2)
-    assert np.array_equal(back.own, own, equal_nan=True)
-    assert decode_issued(b"\x00") is None
+    back = decode_issues(encode_issues(issues))
+
+    assert [(issued.first_hour, issued.origin, issued.g_per_kwh[0]) for issued in back] == [
+        (START, START - 2, 0.0),
+        (START + 1, START - 2, 1.0),
+    ]
+    assert np.array_equal(back[1].own, own, equal_nan=True)
+    assert decode_issues(b"\x00") == []
 
 
 # On real hours, where they are beside the checkout.

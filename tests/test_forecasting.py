@@ -229,6 +229,27 @@ async def test_what_was_issued_is_held_to_account_beside_a_source_s_own_and_naiv
     assert 0 <= methods["gridgram"].get("coverage_percent", -1) <= 100
 
 
+async def test_what_was_issued_in_the_hours_of_a_day_is_one_thing_in_the_store_and_a_month_few_looks(
+    gridgram: Gridgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep(gridgram, measured("FR", ORIGIN - 60 * 24, grid(60 * 24)))
+    for hour in (ORIGIN, ORIGIN + 1):
+        await keep_issue(gridgram, "FR", Signal.LIFECYCLE, hour)
+    gridgram.now = lambda: hour_start(ORIGIN + 10)  # type: ignore[method-assign]
+    store, names = gridgram.intensity.store, []
+    kept = store.kept
+
+    async def counted(name: str) -> bytes | None:
+        names.append(name)
+        return await kept(name)
+
+    monkeypatch.setattr(store, "kept", counted)
+    answer = await skill(gridgram, asked(gridgram, SkillQuery))
+
+    assert answer["issued"] == [{"start": "2024-03-11T12:00:00Z", "end": "2024-03-11T14:00:00Z"}]
+    assert len([name for name in names if name.startswith("forecasts/")]) == 33
+
+
 async def keep(gridgram: Gridgram, *told: IntensitySeries) -> None:
     await gridgram.intensity.store.merge([month for series in told for month in month_series(series).values()])
     gridgram.intensity.memory.clear()

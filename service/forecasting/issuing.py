@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from gridgram.errors import Fault, InvalidInput, NoData, StoreError
-from gridgram.forecast_codec import Issued, encode_issued
+from gridgram.forecast_codec import Issued, decode_issues, encode_issues
 from gridgram.interval import HOURS_PER_DAY, format_time, from_microseconds, hour_of, hour_start
 from gridgram.quality import QUALITY_CODES, Quality, Signal
 from service.answers import missing_spans, series_answer
+from service.claims import claimed
 from service.forecasting.forecaster import PROVIDER
 from service.forecasting.usecase import hours_ahead
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 ISSUED_HOURS: Final = 96
 """How much of a forecast is kept."""
+CLAIM_SECONDS: Final = 10.0
+"""How long one process alone may add to what was issued on a day."""
 KEPT_SECONDS: Final = 35 * 86_400.0
 _FORECAST = QUALITY_CODES[Quality.FORECAST]
 
@@ -55,24 +59,46 @@ async def forecast(gridgram: Gridgram, query: ForecastQuery) -> tuple[ForecastAn
 
 async def keep_issue(gridgram: Gridgram, zone: str, signal: Signal, now_hour: int) -> None:
     """Keep what is forecast now, ours and a source's own, once an hour; nothing where we have no forecast of our own."""
-    name, store = issue_name(zone, signal, now_hour), gridgram.intensity.store
+    store, day = gridgram.intensity.store, now_hour // HOURS_PER_DAY
     try:
-        if await store.kept(name) is not None:
+        if _has(await issues_of(gridgram, zone, signal, day), now_hour):
             return
-        outlook = await gridgram.forecaster.outlook(zone, signal, now_hour)
-        if outlook is None or outlook.first_hour > now_hour:
+        issued = await _issued(gridgram, zone, signal, now_hour)
+        if issued is None:
             return
-        ahead = outlook.window(now_hour, now_hour + ISSUED_HOURS)
-        told = await gridgram.intensity.read(zone, signal, now_hour, now_hour + ISSUED_HOURS)
-        issued = Issued(now_hour, outlook.first_hour, ahead.g_per_kwh, ahead.low, ahead.high, _own(told))
-        await store.keep(name, encode_issued(issued), KEPT_SECONDS)
+        async with claimed(store, f"issue/{zone}/{signal}", CLAIM_SECONDS, time.monotonic()) as claim:
+            if claim is None:  # another process keeps this hour's
+                return
+            issues = await issues_of(gridgram, zone, signal, day)
+            if not _has(issues, now_hour) and not claim.is_over:
+                await store.keep(_issues_name(zone, signal, day), encode_issues([*issues, issued]), KEPT_SECONDS)
     except StoreError:
         return  # skill is told from what could be kept
 
 
-def issue_name(zone: str, signal: Signal, hour: int) -> str:
-    """Where the forecast that was issued in an hour is kept."""
-    return f"forecasts/{zone}/{signal}/{hour_start(hour - hour % HOURS_PER_DAY).date()}T{hour % HOURS_PER_DAY:02d}"
+async def issues_of(gridgram: Gridgram, zone: str, signal: Signal, day: int) -> list[Issued]:
+    """What was issued on a UTC day (its number since 1970), in the order of issue. Raises StoreError."""
+    packed = await gridgram.intensity.store.kept(_issues_name(zone, signal, day))
+    issues = decode_issues(packed) if packed is not None else []
+    return [issued for issued in issues if len(issued.g_per_kwh) == ISSUED_HOURS]
+
+
+async def _issued(gridgram: Gridgram, zone: str, signal: Signal, now_hour: int) -> Issued | None:
+    outlook = await gridgram.forecaster.outlook(zone, signal, now_hour)
+    if outlook is None or outlook.first_hour > now_hour:
+        return None
+    ahead = outlook.window(now_hour, now_hour + ISSUED_HOURS)
+    told = await gridgram.intensity.read(zone, signal, now_hour, now_hour + ISSUED_HOURS)
+    return Issued(now_hour, outlook.first_hour, ahead.g_per_kwh, ahead.low, ahead.high, _own(told))
+
+
+def _has(issues: list[Issued], hour: int) -> bool:
+    return any(issued.first_hour == hour for issued in issues)
+
+
+def _issues_name(zone: str, signal: Signal, day: int) -> str:
+    """Where the forecasts that were issued on a day are kept: one thing a day, so that a month is read in a few calls of the store."""
+    return f"forecasts/{zone}/{signal}/{hour_start(day * HOURS_PER_DAY).date()}"
 
 
 def _own(told: IntensitySeries) -> np.ndarray:

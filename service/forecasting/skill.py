@@ -10,14 +10,13 @@ import numpy as np
 from gridgram.backtest import LAST_WEEK, OURS, YESTERDAY
 from gridgram.errors import StoreError
 from gridgram.forecast_candidates import WEEK_HOURS
-from gridgram.forecast_codec import decode_issued
 from gridgram.forecast_scores import coverage_percent, score
 from gridgram.interval import HOURS_PER_DAY, format_hour, hour_of, months_between
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
 from gridgram.series import joined
 from service.answers import missing_spans, place_members
 from service.forecasting.answers import method_answer
-from service.forecasting.issuing import ISSUED_HOURS, issue_name, place_of
+from service.forecasting.issuing import ISSUED_HOURS, issues_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,17 +102,16 @@ async def _issues(gridgram: Gridgram, zone: str, signal: Signal, hours: range) -
     """The forecasts that are kept, oldest first; none while the store is away."""
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def kept(hour: int) -> Issued | None:
+    async def of_day(day: int) -> list[Issued]:
         async with turn:
             try:
-                packed = await gridgram.intensity.store.kept(issue_name(zone, signal, hour))
+                return await issues_of(gridgram, zone, signal, day)
             except StoreError:
-                return None
-        issued = decode_issued(packed) if packed is not None else None
-        return issued if issued is not None and len(issued.g_per_kwh) == ISSUED_HOURS else None
+                return []
 
-    found = await asyncio.gather(*(kept(hour) for hour in hours))
-    return [issued for issued in found if issued is not None]
+    found = await asyncio.gather(*(of_day(day) for day in range(hours.start // HOURS_PER_DAY, (hours.stop - 1) // HOURS_PER_DAY + 1)))
+    issues = [issued for of_one in found for issued in of_one if issued.first_hour in hours]
+    return sorted(issues, key=lambda issued: issued.first_hour)
 
 
 async def _told(gridgram: Gridgram, zone: str, signal: Signal, first_hour: int, end_hour: int) -> Matrix:
