@@ -27,6 +27,8 @@ MAX_INTENSITY_G_PER_KWH = 5_000.0
 MAX_LOCATION_CHARACTERS = 200
 MAX_SCHEDULE_LOCATIONS = 50
 """Locations that one schedule or one ranking compares."""
+MAX_ASKED_ZONE_DAYS = 1_500
+"""Days of the past, over all its zones, for which one schedule asks sources: a month of fifty zones, or a year of four."""
 MAX_LOCATION_LIST_CHARACTERS = 4_000
 """A list of locations in a query; the line of a request has little more than 8,000."""
 MAX_SCHEDULE_STEPS = 10_000

@@ -94,6 +94,7 @@ def limits_table() -> str:
         ("objects and lists in a body, fields of one", f"{limits.MAX_OBJECTS:,} and {limits.MAX_FIELDS}"),
         ("steps, powers or intervals of one job", f"{limits.MAX_POINTS:,}"),
         ("span of one job or series", f"{limits.MAX_SPAN_DAYS} days"),
+        ("past days for which one schedule asks sources, over all its zones", f"{limits.MAX_ASKED_ZONE_DAYS:,}"),
         ("one value of energy", f"{limits.MAX_ENERGY_KWH:g} kWh"),
         ("one value of power", f"{limits.MAX_POWER_W:g} W"),
         ("`pue`", f"1 to {limits.MAX_PUE:g}"),

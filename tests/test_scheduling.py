@@ -19,6 +19,7 @@ from gridgram.series import IntensitySeries, Source
 from providers.registry import load_providers
 from providers.spending import SPENDER
 from service.app import build_gridgram
+from service.limits import MAX_ASKED_ZONE_DAYS
 from service.refusals import QuotaExhausted
 from service.requests import read_request
 from service.scheduling.answers import ScheduleAnswer
@@ -217,6 +218,26 @@ async def test_a_zone_that_is_late_is_answered_by_what_is_held_of_it_and_delays_
     assert {entry["zone"]: entry["quality"] for entry in answer["provenance"]} == {"FR": "measured", "DE": "measured"}
     assert {entry["zone"]: entry["quality"] for entry in as_of_then["provenance"]} == {"FR": "measured", "DE": "typical"}
     assert [option["location"] for option in answer["per_location"]] == ["FR", "DE"]
+
+
+async def test_of_many_zones_and_a_long_past_only_the_newest_days_are_asked_for_and_the_rest_is_what_is_held(house: Gridgram) -> None:
+    await house.intensity.store.merge([day("FR", [7.0] * 24, FIRST - 300 * 24)])
+    asked: list[tuple[str, int]] = []
+    read = house.intensity.read
+
+    async def noted(zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
+        asked.append((zone, first_hour))
+        return await read(zone, signal, first_hour, end_hour)
+
+    object.__setattr__(house, "intensity", _Reading(house.intensity, noted))
+    zones = ["FR", "DE", "ES", "PL", "IT", "PT", "BE", "NL", "AT", "CH"]
+    task = read_task(house, {**JOB, "locations": zones, "earliest": "2023-03-21T00:00:00Z", "latest": "2024-03-19T00:00:00Z"})
+    made = await schedule(house, task)
+
+    assert sorted(asked) == sorted((zone, hour_of(NOW) - MAX_ASKED_ZONE_DAYS // 10 * 24) for zone in zones)
+    assert {len(hours.g_per_kwh) for hours in made.hours.values()} == {364 * 24}
+    best = made.answer["options"][0]
+    assert (best["location"], best["intensity_g_per_kwh"], best["start"][:10]) == ("FR", 7.0, "2023-05-16")
 
 
 async def test_a_source_that_never_answers_delays_no_schedule(tmp_path: Path) -> None:

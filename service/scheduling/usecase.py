@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from gridgram.errors import StoreError, UpstreamError
-from gridgram.interval import format_time, from_microseconds, to_microseconds
+from gridgram.interval import HOURS_PER_DAY, format_time, from_microseconds, hour_of, to_microseconds
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
 from gridgram.schedule import Prospect, best_options, run_at_once
 from gridgram.schedule_savings import savings
+from gridgram.series import joined
 from service.forecasting.usecase import hours_ahead
+from service.limits import MAX_ASKED_ZONE_DAYS
 from service.refusals import Refused
 from service.requests import read_request
 from service.scheduling.answers import option_answer, placement_answer, unavailable_answer, unknown_hours, zone_provenance
 from service.scheduling.requests import ScheduleRequest, read_work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from gridgram.locations import Place
@@ -69,9 +71,8 @@ async def schedule(gridgram: Gridgram, task: Task) -> Schedule:
     """Where and when the job emits least. Raises UnknownLocation."""
     places = await places_of(gridgram, task.request.locations)
     signal, window = Signal(task.request.signal), task.window
-    hours = await gather_hours(
-        gridgram, dict.fromkeys(place.zone.key for place in places), signal, range(window.first_hour, window.end_hour), as_of=_as_of(task)
-    )
+    zones, span = dict.fromkeys(place.zone.key for place in places), range(window.first_hour, window.end_hour)
+    hours = await gather_hours(gridgram, zones, signal, span, as_of=_as_of(task))
     answer = await asyncio.to_thread(_weigh, task, places, hours)
     return Schedule(answer, hours)
 
@@ -85,19 +86,25 @@ async def places_of(gridgram: Gridgram, locations: Iterable[str]) -> list[Place]
 
 
 async def gather_hours(
-    gridgram: Gridgram, zones: Iterable[str], signal: Signal, span: range, *, as_of: datetime | None
+    gridgram: Gridgram, zones: Collection[str], signal: Signal, span: range, *, as_of: datetime | None
 ) -> dict[str, IntensitySeries]:
     """The hours of many zones, read at once under one deadline; a zone that is late, or fails, is answered by what is held of it.
 
-    Where that is late too, or as of the past, by its typical hours. Raises Refused when a zone's sources may not be asked.
+    Where that is late too, or as of the past, by its typical hours. Sources are asked for MAX_ASKED_ZONE_DAYS at most, the newest; days
+    before those are what is held of them. Raises Refused when a zone's sources may not be asked.
     """
+    asked_from = hour_of(as_of or gridgram.now()) - MAX_ASKED_ZONE_DAYS // max(1, len(zones)) * HOURS_PER_DAY
+    asked_from = min(max(asked_from, span.start), span.stop)
     fetcher = gridgram.intensity.fetcher
     deadline = asyncio.get_running_loop().time() + (fetcher.seconds if fetcher else SECONDS) + GRACE_SECONDS
 
     async def hours_of(zone: str) -> IntensitySeries | Refused:
         try:
             async with asyncio.timeout_at(deadline):
-                return await hours_ahead(gridgram, zone, signal, span.start, span.stop, as_of)
+                parts = [await gridgram.intensity.held_hours(zone, signal, span.start, asked_from)] if span.start < asked_from else []
+                if asked_from < span.stop:
+                    parts.append(await hours_ahead(gridgram, zone, signal, asked_from, span.stop, as_of))
+                return joined(parts)
         except Refused as error:  # such as by a key's quota; the group would wrap it in one of its own
             return error
         except (TimeoutError, UpstreamError, StoreError) as error:
