@@ -9,7 +9,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -23,6 +23,8 @@ from service.keys import Key, read_keys
 PREFIX = "GRIDGRAM_"
 SQLITE = "sqlite:///"
 POSTGRES = "postgresql://"
+MAY_BE_SECRET = {"api_keys", "store", "records", "providers"}
+"""Settings that are or hold secrets."""
 
 
 class ProviderSettings(BaseModel):
@@ -50,13 +52,21 @@ class ProviderSettings(BaseModel):
         return {name: secret for name, secret in found.items() if secret}
 
 
+def _shown(url: str) -> str:
+    """A URL without what may be secret in it."""
+    return re.sub(r"\?.+", "?***", re.sub(r"//.*@", "//***@", url))
+
+
 def _passwords(url: str) -> set[str]:
-    """The password in a URL, as it stands there and as it is meant."""
+    """The passwords in a URL, beside the user and as an option, as they stand there and as they are meant."""
     try:
-        password = urlsplit(url).password
+        parts = urlsplit(url)
+        password = parts.password
     except ValueError:  # no URL; whoever uses it says so
         return set()
-    return {password, unquote(password)} if password else set()
+    options = (option.partition("=") for option in parts.query.split("&"))
+    found = {password or "", *(text for name, _, text in options if unquote(name).lower() in {"password", "sslpassword"})}
+    return {form for text in found if text for form in (text, unquote(text), unquote_plus(text))}
 
 
 def _read_secret(path: Path) -> str:
@@ -176,9 +186,8 @@ class Settings(BaseSettings):
         if not self.store:
             return cache_folder() / "series.sqlite"
         if not self.store.startswith(SQLITE) or self.store == SQLITE:
-            shown = re.sub(r"//.*@", "//***@", self.store)
             raise SettingsError(
-                f"{PREFIX}STORE is {shown!r}; write it like sqlite:////var/cache/gridgram/series.sqlite or redis://host:6379/0"
+                f"{PREFIX}STORE is {_shown(self.store)!r}; write it like sqlite:////var/cache/gridgram/series.sqlite or redis://host:6379/0"
             )
         return _at_home(Path(self.store.removeprefix(SQLITE)))
 
@@ -195,9 +204,8 @@ class Settings(BaseSettings):
         if self.records.startswith(SQLITE) and self.records != SQLITE:
             return _at_home(Path(self.records.removeprefix(SQLITE)), "RECORDS")
         if not self.records.startswith(POSTGRES):
-            shown = re.sub(r"//.*@", "//***@", self.records)
             raise SettingsError(
-                f"{PREFIX}RECORDS is {shown!r}; write it like sqlite:////var/lib/gridgram/records.sqlite or postgresql://gridgram@host/gridgram"
+                f"{PREFIX}RECORDS is {_shown(self.records)!r}; write it like sqlite:////var/lib/gridgram/records.sqlite or postgresql://gridgram@host/gridgram"
             )
         if importlib.util.find_spec("asyncpg") is None:
             raise SettingsError(f"{PREFIX}RECORDS names PostgreSQL, which needs the extra: pip install 'gridgram[postgres]'")
@@ -271,7 +279,7 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def _complaint(fault: Any, config: str | None) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
-    """One line on one wrong setting. What was set is repeated only outside `providers`, where it may be a secret."""
+    """One line on one wrong setting. What was set is repeated only where it cannot be or hold a secret."""
     place = [str(part) for part in fault["loc"]]
     name = f"{PREFIX}{'__'.join(place).upper()}"
     if fault["type"] == "extra_forbidden":
@@ -279,4 +287,5 @@ def _complaint(fault: Any, config: str | None) -> str:  # noqa: ANN401 - pydanti
         close = get_close_matches(place[-1], fields, n=1) or list(fields)
         where = f"{PREFIX}CONFIG names {config!r}, where {'.'.join(place)!r}" if config else name
         return f"{where} is no setting; try {', '.join(close)}"
-    return f"{name}: {fault['msg']}" if len(place) > 1 else f"{name} is {fault['input']!r}: {fault['msg']}"
+    is_secret = len(place) > 1 or place[0] in MAY_BE_SECRET
+    return f"{name}: {fault['msg']}" if is_secret else f"{name} is {fault['input']!r}: {fault['msg']}"

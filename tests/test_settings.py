@@ -115,6 +115,24 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_it_may_hold(
         load_settings()
 
 
+@pytest.mark.parametrize("text", ['api_keys = ["hunter2"]', 'store = ["redis://:hunter2@host"]', "records = {password = 'hunter2'}"])
+def test_a_setting_of_a_wrong_type_that_may_be_a_secret_is_not_repeated(config: Path, text: str) -> None:
+    config.write_text(text)
+
+    with pytest.raises(SettingsError, match=f"GRIDGRAM_{text.split(maxsplit=1)[0].upper()}: ") as refusal:
+        load_settings()
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_password_that_is_an_option_of_a_url_is_a_secret() -> None:
+    settings = load_settings(records="postgresql://host/gridgram?user=gridgram&password=hunter%402")
+
+    assert settings.secrets >= {"hunter%402", "hunter@2"}
+    with pytest.raises(SettingsError) as refusal:
+        _ = load_settings(records="mysql://host/gridgram?password=hunter2").records_path
+    assert "hunter2" not in str(refusal.value)
+
+
 def test_an_address_of_no_letters_is_refused_since_it_would_listen_everywhere() -> None:
     with pytest.raises(SettingsError, match="GRIDGRAM_HOST is ''"):
         load_settings(host="")
