@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,7 @@ async def test_a_year_of_hours_is_trained_on_behind_the_first_answer(gridgram: G
 
     assert "level blend" in first.sources[0].detail
     assert "level trained" in second.sources[0].detail
+    assert re.search(r" % in the 28 days before 2024-\d\d-\d\dT\d\d:00:00Z\.", second.sources[0].detail)
     assert await gridgram.intensity.store.kept(model_name("FR", Signal.LIFECYCLE))
 
 

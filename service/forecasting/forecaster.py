@@ -267,5 +267,7 @@ def describe(model: Model, origin: int) -> str:
     else:
         how = f"level blend: made from the last days without training, method {model.method}"
     error = model.mape_percent.get(model.method)
-    lately = f"; its error over four days ahead was {error:.1f} % in the last 28 days" if error is not None and np.isfinite(error) else ""
+    lately = ""
+    if error is not None and np.isfinite(error):
+        lately = f"; its error over four days ahead was {error:.1f} % in the 28 days before {format_hour(model.end_hour)}"
     return f"Forecast from the hours before {format_hour(origin)}; {how}{lately}."
