@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from service.metrics.sharing import add_to_ended
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -179,6 +181,8 @@ class Workers:
                 continue
             code, lived = os.waitstatus_to_exitcode(status), time.monotonic() - slot.started_at
             slot.pid = 0
+            if self._metrics_folder:
+                add_to_ended(self._metrics_folder, pid)
             if self._stops:
                 self._code = self._code or max(0, code)
             elif not self._is_told:

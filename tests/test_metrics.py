@@ -30,7 +30,7 @@ from service.load import Load, watched_loop
 from service.metrics.collect import Metrics, provider_samples, request_samples
 from service.metrics.counts import BUCKETS_SECONDS, Durations, RequestCounts
 from service.metrics.exposition import metrics_port, metrics_text, publishing
-from service.metrics.sharing import STALE_SECONDS, Share, merged
+from service.metrics.sharing import STALE_SECONDS, Share, add_to_ended, merged
 from service.metrics.store import MeasuredStore
 from service.metrics.table import METRICS, Kind, metrics_page
 from tests.running import gridgram, running_service, wait_until
@@ -260,6 +260,40 @@ def test_what_a_process_that_ended_counted_stays_counted_and_what_it_held_does_n
     os.utime(tmp_path / "ended.json", (long_ago, long_ago))
 
     assert list(Share(tmp_path, "one").others()) == [{"gridgram_requests_total": {("emissions", "200"): 4.0}}]
+
+
+def test_many_processes_that_ended_leave_one_file_and_all_that_they_counted(tmp_path: Path) -> None:
+    seconds = Durations()
+    seconds.add(0.1)
+    for pid in range(1_000, 1_300):
+        share = Share(tmp_path, f"{pid}-1")
+        share.publish(
+            {
+                "gridgram_requests_total": {("emissions", "200"): 4.0},
+                "gridgram_requests_in_flight": {(): 2.0},
+                "gridgram_request_duration_seconds": {("emissions",): seconds},
+            }
+        )
+        add_to_ended(tmp_path, pid)
+        add_to_ended(tmp_path, pid)
+
+    together = merged(Share(tmp_path, "one").others())
+
+    assert len(list(tmp_path.iterdir())) == 1
+    assert together["gridgram_requests_total"] == {("emissions", "200"): 1_200.0}
+    assert "gridgram_requests_in_flight" not in together
+    durations = together["gridgram_request_duration_seconds"]["emissions",]
+    assert isinstance(durations, Durations)
+    assert sum(durations.buckets) == 300
+
+
+def test_a_process_that_is_in_the_sum_of_the_ended_is_not_counted_again_from_its_own_file(tmp_path: Path) -> None:
+    share = Share(tmp_path, "1000-1")
+    share.publish({"gridgram_requests_total": {("emissions", "200"): 4.0}})
+    add_to_ended(tmp_path, 1_000)
+    share.publish({"gridgram_requests_total": {("emissions", "200"): 4.0}})  # as if read before it was removed
+
+    assert merged(Share(tmp_path, "one").others())["gridgram_requests_total"] == {("emissions", "200"): 4.0}
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"gridgram_requests_total": 3}', b'{"gridgram_store_up": [[[], {"x": 1}]]}'])

@@ -1,7 +1,7 @@
 """The numbers of several processes of one service, by way of one small file each in a folder that they share.
 
 Each writes its file once a second, whole or not at all. A process that has ended leaves its counters, so that no sum ever falls, and its
-gauges count no more.
+gauges count no more; the parent of all adds the counters of the ended into one file, so that the folder does not grow.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 PUBLISH_SECONDS: Final = 1.0
 STALE_SECONDS: Final = 10.0
 """After so long without a new file a process counts as ended."""
+ENDED: Final = "ended.sum"
+REMEMBERED: Final = 100
+"""Of so many ended processes it is known by name that their numbers are in the sum, for who has read their own file a moment before."""
+_UNREADABLE: Final = (OSError, ValueError, TypeError, LookupError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +41,62 @@ class Share:
 
     def publish(self, samples: Samples) -> None:
         """Let the others know this process' numbers."""
-        told = {
-            name: [[list(labels), asdict(number) if isinstance(number, Durations) else number] for labels, number in values.items()]
-            for name, values in samples.items()
-        }
         with suppress(OSError):  # a full disk costs the others' view of this process, no more
-            path = self.folder / f"{self.name}.json"
-            unfinished = path.with_suffix(".new")
-            unfinished.write_bytes(orjson.dumps(told))
-            unfinished.replace(path)
+            _write(self.folder / f"{self.name}.json", _told(samples))
 
     def others(self) -> Iterator[Samples]:
         """The numbers of the other processes."""
+        found: dict[str, Samples] = {}
         for path in sorted(self.folder.glob("*.json")):
             if path.stem == self.name:
                 continue
-            with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):  # written by another version: not ours to read
+            with suppress(*_UNREADABLE):  # written by another version: not ours to read
                 is_alive = time.time() - path.stat().st_mtime < STALE_SECONDS
                 samples = _read(orjson.loads(path.read_bytes()))
-                yield samples if is_alive else {name: held for name, held in samples.items() if METRICS[name].kind is not Kind.GAUGE}
+                found[path.stem] = samples if is_alive else _lasting(samples)
+        names, ended = _ended(self.folder)  # after the others: what was added meanwhile is known by name
+        yield from (samples for name, samples in found.items() if name not in names)
+        if ended:
+            yield ended
+
+
+def add_to_ended(folder: Path, pid: int) -> None:
+    """Add what a process that has ended counted to the sum of the ended, and remove its files. For the one parent of all."""
+    for path in folder.glob(f"{pid}-*.json"):
+        with suppress(*_UNREADABLE):  # then its file stays, and is read as before
+            names, ended = _ended(folder)
+            if path.stem not in names:
+                together = merged([ended, _lasting(_read(orjson.loads(path.read_bytes())))])
+                _write(folder / ENDED, {"names": [*names, path.stem][-REMEMBERED:], "counted": _told(together)})
+            path.unlink()
+    for path in folder.glob(f"{pid}-*.new"):
+        path.unlink(missing_ok=True)
+
+
+def _ended(folder: Path) -> tuple[list[str], Samples]:
+    """The names of the processes that have ended lately, and what all that have ended counted."""
+    try:
+        told = orjson.loads((folder / ENDED).read_bytes())
+        return [str(name) for name in told["names"]], _read(told["counted"])
+    except _UNREADABLE:
+        return [], {}
+
+
+def _lasting(samples: Samples) -> Samples:
+    return {name: held for name, held in samples.items() if METRICS[name].kind is not Kind.GAUGE}
+
+
+def _told(samples: Samples) -> dict[str, Any]:
+    return {
+        name: [[list(labels), asdict(number) if isinstance(number, Durations) else number] for labels, number in values.items()]
+        for name, values in samples.items()
+    }
+
+
+def _write(path: Path, told: dict[str, Any]) -> None:
+    unfinished = path.with_suffix(".new")
+    unfinished.write_bytes(orjson.dumps(told))
+    unfinished.replace(path)
 
 
 def _read(told: dict[str, list[Any]]) -> Samples:
