@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 BUSY_SECONDS: Final = 5.0
 """How long a write waits for another process to finish its own."""
+RETRY_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class SqliteFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             try:
-                _prepare(connection, self.path, self._schema)
+                _prepare_in_turn(connection, self.path, self._schema)
             except BaseException:
                 connection.close()
                 raise
@@ -108,6 +110,18 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _prepare_in_turn(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
+    """Prepare the connection, again while others who open a new file do: to change the journal's mode SQLite does not always wait."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return _prepare(connection, path, schema)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(RETRY_SECONDS)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
