@@ -86,6 +86,7 @@ def test_keys_stand_one_a_line_or_between_semicolons_with_remarks() -> None:
         (f"{TRACKER_KEY.line} requests_per_minute=0", "line 1, is no key"),
         (f"{TRACKER_KEY.line};{TRACKER_KEY.line}", "stands there twice"),
     ],
+    ids=range(9),  # keys are other ones in every run
 )
 def test_what_is_no_key_is_refused_by_its_line_and_never_repeated(text: str, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason) as caught:
@@ -145,7 +146,7 @@ def test_a_key_is_read_from_its_headers(headers: Mapping[str, str], text: str) -
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "tracker", "tracker.", TRACKER[:-1], TRACKER + "x", f"slow.{TRACKER.partition('.')[2]}", "\udcff"]
+    "text", ["", ".", "tracker", "tracker.", TRACKER[:-1], TRACKER + "x", f"slow.{TRACKER.partition('.')[2]}", "\udcff"], ids=range(8)
 )
 def test_only_the_whole_key_is_the_key(text: str) -> None:
     assert find_key(KEYS, TRACKER) == TRACKER_KEY
