@@ -32,7 +32,7 @@ setup-clients: .venv/clients/ready
 
 test: .venv/ready-test
 	$(MAKE) --no-print-directory setup-clients || echo 'The real clients cannot be installed here: their tests will be SKIPPED.'
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready-test
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -352,6 +353,13 @@ def test_what_one_caller_may_keep_is_bounded_and_costs_no_other(tmp_path: Path) 
     first.result.write_bytes(b"x" * 5_000)
     with pytest.raises(TooMuchKept, match="delete one"):
         held.room("a")
+
+
+def test_a_backfill_that_was_taken_back_before_its_turn_is_not_begun(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "service.backfill.uploads.child", str(tmp_path / "gone"), "free"]
+    outcome = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=60)
+
+    assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
 def test_a_backfill_is_taken_by_one_only_and_again_when_that_one_is_gone(tmp_path: Path) -> None:

@@ -174,7 +174,6 @@ def test_every_operation_says_whether_it_needs_a_key() -> None:
 
     assert CONTRACT["security"] == [{}, {"bearer": []}, {"apiKey": []}, {"authToken": []}]
     assert "metrics" in closed
-    assert OPERATIONS.keys() - closed == {"healthz", "readyz", "version", "openapi", "docs", "docs_asset", "problem", "page", "page_asset"}
     assert OPERATIONS.keys() - closed == {
         "healthz",
         "readyz",
@@ -183,6 +182,8 @@ def test_every_operation_says_whether_it_needs_a_key() -> None:
         "docs",
         "docs_asset",
         "problem",
+        "page",
+        "page_asset",
         "health",
         "watttime_login",
     }

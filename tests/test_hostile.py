@@ -328,7 +328,7 @@ LOCATIONS = [
     "😀" * 50,
 ]
 PATHS = [
-    path("the root", "/", 404, "not-found"),
+    path("a path beside the root", "/x", 404, "not-found"),
     path("an unknown route", "/v2/emissions", 404, "not-found"),
     path("out of the page's folder", "/docs/../x", 404, "not-found"),
     path("out of the page's folder, encoded", "/docs/..%2f..%2fetc%2fpasswd", 404, "not-found"),
@@ -362,7 +362,7 @@ WIRE = [
     raw("NUL in a header", GET_HEALTH + b"Host: a\r\nX: a\0b\r\n\r\n", 400, "bad-request"),
     raw("a header without a colon", GET_HEALTH + b"Host: a\r\nrubbish\r\n\r\n", 400, "bad-request"),
     raw("a folded header", GET_HEALTH + b"Host: a\r\nX: a\r\n b\r\n\r\n", 400, "bad-request"),
-    raw("HTTP/0.9", b"GET /\r\n\r\n", 404, "not-found"),
+    raw("HTTP/0.9", b"GET /x\r\n\r\n", 404, "not-found"),
     raw("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "bad-request"),
     raw("rubbish", b"\xff\x00\x01 rubbish\r\n\r\n", 400, "bad-request"),
     raw("the beginning of TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2, 400, "bad-request"),

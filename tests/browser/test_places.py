@@ -136,6 +136,7 @@ async def test_measured_typical_and_missing_hours_are_drawn_apart(page: Page, he
 
     assert len(cells) == 7 * 24
     assert sum(fill.startswith("#") for fill in cells) == MEASURED_HOURS
+    await page.see(".plot .line.told")
     assert await page.count(".plot .line.told") == 1
     assert await page.count(".plot .line.supposed") >= 1
     assert await page.count(".plot .line.supposed") == await page.count(".plot .band.supposed")

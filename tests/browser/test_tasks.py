@@ -108,6 +108,7 @@ async def test_intervals_with_ends_and_semicolons_are_read(page: Page, held: Run
     await page.run(f"document.querySelector('textarea').value = {json.dumps(text)}")
     await page.click("main form button")
     await page.see(".coverage-bar")
+    await page.see(".plot .bar")
 
     assert await page.count(".plot .bar") == 3
 

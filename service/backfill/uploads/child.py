@@ -178,7 +178,10 @@ def main(folder: str, metering: str) -> None:
     settings = settings_of_command(upstream_seconds=FETCH_SECONDS)
     step_aside(settings.backfill_stored_mib << 20)
     log_json_lines(settings)
-    job = Job.opened(Path(folder))
+    try:
+        job = Job.opened(Path(folder))
+    except FileNotFoundError:  # taken back before its turn began
+        return
     asking, teller = Asking(), Teller(job)
     for task in (asking.listen, teller.run):
         threading.Thread(target=task, daemon=True).start()
