@@ -36,7 +36,7 @@ def mass(grams: float) -> str:
     return f"{grams / GRAMS_PER_KG:,.2f} kg" if abs(grams) >= GRAMS_PER_KG else f"{grams:,.1f} g"
 
 
-def _console() -> Console:
+def terminal() -> Console:
     """A console that cuts no number short: the terminal wraps what is too long for it."""
     return Console(highlight=False, soft_wrap=True, width=WIDE)
 
@@ -50,7 +50,7 @@ def _table(*headings: str) -> Table:
 
 def print_emissions(answer: EmissionsAnswer) -> None:
     """Print what a job emitted, how sure that is, and where it comes from."""
-    console = _console()
+    console = terminal()
     low, high = mass(answer["emissions_low_g"]), mass(answer["emissions_high_g"])
     console.print(f"[bold]{mass(answer['emissions_g'])}[/bold] CO2e ({answer['signal']}), between {low} and {high}")
     console.print(
@@ -87,7 +87,7 @@ def _provenance_line(source: EnergyProvenanceAnswer) -> str:
 
 def print_series(answer: SeriesAnswer) -> None:
     """Print a series, an hour a line."""
-    console = _console()
+    console = terminal()
     table = _table("hour", "g/kWh", "low", "high", "quality", "provider")
     for hour in answer["hours"]:
         table.add_row(
@@ -106,7 +106,7 @@ def print_series(answer: SeriesAnswer) -> None:
 
 def print_provenance(answer: SeriesAnswer) -> None:
     """Print what a series is made of: the hours by source and quality, and what is missing."""
-    console = _console()
+    console = terminal()
     console.print(f"[bold]{answer['zone']}[/bold] {answer['signal']}, {answer['start']} to {answer['end']}")
     for source in answer["provenance"]:
         console.print(f"{source['hours']:,} h {source['quality']} from {source['provider']} ({escape(source['attribution'])})")
@@ -120,12 +120,12 @@ def print_providers(answer: ProvidersAnswer) -> None:
     for provider in answer["providers"]:
         cells = [", ".join(provider[name]) for name in ("offers", "signals", "scope")]
         table.add_row(provider["name"], provider["health"], *cells, escape(provider.get("why_off", provider["title"])))
-    _console().print(table)
+    terminal().print(table)
 
 
 def print_check(answer: CheckAnswer) -> None:
     """Print what a source gave for a day and how it was read."""
-    console = _console()
+    console = terminal()
     console.print(
         f"[bold]{answer['provider']}[/bold] for {answer['zone']}, {answer['start']} to {answer['end']}: {answer['points']:,} points"
     )
@@ -150,12 +150,12 @@ def print_zones(answer: ZonesAnswer) -> None:
     table = _table("zone", "name", "kind", "signals")
     for zone in answer["zones"]:
         table.add_row(zone["zone"], escape(zone["name"]), zone["kind"], ", ".join(zone["signals"]))
-    _console().print(table)
+    terminal().print(table)
 
 
 def print_zone(answer: ZoneDetailAnswer, *, explain: bool) -> None:
     """Print one zone and what it is answered from; with `explain` also the sources that are not asked."""
-    console = _console()
+    console = terminal()
     console.print(f"[bold]{answer['zone']}[/bold] {escape(answer['name'])} ({answer['kind']}, {answer['country']}, {answer['timezone']})")
     for system, codes in answer["codes"].items():
         console.print(f"{system}: {', '.join(codes)}")
@@ -173,7 +173,7 @@ def print_zone(answer: ZoneDetailAnswer, *, explain: bool) -> None:
 
 def print_place(answer: LocateAnswer) -> None:
     """Print the zone of a location."""
-    console = _console()
+    console = terminal()
     about = ", approximate" if answer["approximate"] else ""
     console.print(
         f"{escape(answer['location'])} = zone [bold]{answer['zone']}[/bold] ({escape(answer['name'])}, {answer['country']}{about})"
@@ -204,6 +204,6 @@ def print_import(report: ImportReport) -> None:
     if report.fault_count > len(report.faults):
         errors.print(f"and {report.fault_count - len(report.faults)} more", style="yellow")
     done = f"{report.hours_changed:,} changed" if report.is_written else "nothing written, because of --strict"
-    _console().print(
+    terminal().print(
         f"{report.rows:,} rows, {report.hours:,} sound hours of {len(report.zones)} zones; {done}; {report.fault_count:,} faults"
     )

@@ -443,6 +443,15 @@ async def test_people_see_runs_their_history_and_what_is_not_known(runs: Runs, c
     assert "ATLANTIS" not in said.split("there are more")[0]
 
 
+async def test_a_name_with_brackets_is_printed_as_it_is(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    await keep_energy(runs, flat(START, 2, 2.0), name="bloom [/x] [bold]")
+
+    print_run(await runs.run(RUN, "", "PT1H"))
+    print_runs(await runs.page(RunsQuery(), ""))
+
+    assert capsys.readouterr().out.count("bloom [/x] [bold]") == 2
+
+
 def metrics_of(service: RunningService) -> str:
     with urllib.request.urlopen(f"{service.address}/metrics") as answer:
         text: str = answer.read().decode()

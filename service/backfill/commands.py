@@ -180,12 +180,11 @@ def _preview(spec: Spec, *, is_json: bool) -> None:
     if is_json:
         print_json(told)
         return
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from service.tables import WIDE  # noqa: PLC0415
+    from service.tables import terminal  # noqa: PLC0415
 
-    console = Console(highlight=False, soft_wrap=True, width=WIDE)
+    console = terminal()
     console.print(f"{told['rows']:,} rows, {told['rows_unusable']:,} of them without numbers to come")
     console.print(
         f"{told['hours']:,} hours are needed; of {told['hours_untold']:,} no source has told, about {told['requests']:,} requests would ask"

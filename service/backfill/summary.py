@@ -91,11 +91,9 @@ def _groups(by_name: Mapping[str, Sums]) -> list[GroupAnswer]:
 
 def print_summary(told: BackfillSummary, quarantine: str, console: Console | None = None) -> None:
     """Print a summary for people."""
-    from rich.console import Console as RichConsole  # noqa: PLC0415 - rich is loaded only to print
+    from service.tables import mass, terminal  # noqa: PLC0415 - rich is loaded only to print
 
-    from service.tables import WIDE, mass  # noqa: PLC0415
-
-    console = console or RichConsole(highlight=False, soft_wrap=True, width=WIDE)
+    console = console or terminal()
     low, high = mass(told["emissions_low_g"]), mass(told["emissions_high_g"])
     console.print(
         f"[bold]{mass(told['emissions_g'])}[/bold] CO2e ({told['signal']}), between {low} and {high}, "

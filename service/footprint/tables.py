@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from service.footprint.report import tables
-from service.tables import WIDE, mass
+from service.tables import mass, terminal
 
 if TYPE_CHECKING:
     from service.footprint.answers import FootprintAnswer
@@ -19,7 +18,7 @@ NUMBERS = frozenset({"CO2e", "low", "high", "share", "kWh at the facility", "g/k
 
 def print_footprint(answer: FootprintAnswer) -> None:
     """Print all tables of the report but the arithmetic, which --format json, markdown and html hold."""
-    console = Console(highlight=False, soft_wrap=True, width=WIDE)
+    console = terminal()
     total = answer["total"]
     low, high = mass(total["emissions_low_g"]), mass(total["emissions_high_g"])
     name = f"{escape(answer['name'])}: " if "name" in answer else ""

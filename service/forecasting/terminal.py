@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from gridgram.backtest import OURS
+from service.tables import terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from service.forecasting.answers import BacktestAnswer, HorizonSkillAnswer, ZoneBacktestAnswer
 
 
 def print_backtest(answer: BacktestAnswer) -> None:
     """Print the scores of every zone by day ahead, each method a line, and what a job placed by the forecast saved."""
-    console = Console()
+    console = terminal()
     console.print(
         f"{answer['signal']}, origins every 00:00 UTC from {answer['start']}, hours to {answer['end']}; MAPE %, RMSE and bias g/kWh"
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from service.tables import terminal
 
 if TYPE_CHECKING:
     from service.runs.answers import RunAnswer, RunsAnswer, RunStepAnswer, RunSummaryAnswer
@@ -20,15 +22,15 @@ def print_runs(answer: RunsAnswer) -> None:
         unpriced = f"{run['unpriced_kwh']:.6g}" if run["unpriced_kwh"] else ""
         table.add_row(
             run["id"],
-            run["name"],
-            run.get("location", UNKNOWN),
+            escape(run["name"]),
+            escape(run.get("location", UNKNOWN)),
             run.get("start", UNKNOWN),
             f"{run['energy_kwh']:.6g}",
             _grams(run.get("emissions_g")),
             _grams(run.get("tracker_emissions_g")),
             unpriced,
         )
-    console = Console()
+    console = terminal()
     console.print(table)
     if "next" in answer:
         console.print("there are more; --limit tells how many to list", style="dim")
@@ -36,8 +38,8 @@ def print_runs(answer: RunsAnswer) -> None:
 
 def print_run(answer: RunAnswer) -> None:
     """Print one run: its figure, its steps, how the figure changed, and what is to be told of it."""
-    console = Console()
-    console.print(f"{answer['id']}  {answer['name']}  {answer.get('location', UNKNOWN)}  {answer['tracker']}")
+    console = terminal()
+    console.print(escape(f"{answer['id']}  {answer['name']}  {answer.get('location', UNKNOWN)}  {answer['tracker']}"))
     console.print(_figure_line(answer))
     table = Table("from", "to", "kWh", "gCO2e", "low", "high", box=None, pad_edge=False)
     for step in answer["over_time"]:
@@ -50,7 +52,7 @@ def print_run(answer: RunAnswer) -> None:
             f"{change['emissions_before_g']:.6g} -> {change['emissions_after_g']:.6g} g",
         )
     for remark in answer["remarks"]:
-        console.print(remark, style="yellow")
+        console.print(escape(remark), style="yellow")
 
 
 def _figure_line(run: RunSummaryAnswer) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from gridgram.interval import MICROSECONDS_PER_HOUR, hour_start, parse_time, to_microseconds
 from gridgram.quality import MISSING_CODE
-from service.tables import WIDE, mass
+from service.tables import mass, terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gridgram.series import IntensitySeries
     from service.scheduling.answers import MeanAnswer, OptionAnswer, PlacementAnswer, RankAnswer, ScheduleAnswer
     from service.scheduling.usecase import Schedule
@@ -27,7 +28,7 @@ UNKNOWN: Final = "?"
 
 def print_schedule(made: Schedule) -> None:
     """Print the options, the baseline, what is not compared, and the next hours of each location."""
-    answer, console = made.answer, _console()
+    answer, console = made.answer, terminal()
     table = _table("start", "end", "location", "!CO2e", "!low", "!high", "!saves", "quality")
     for option in answer["options"]:
         table.add_row(*_cells(option), _saves(option), option["quality"])
@@ -49,7 +50,7 @@ def print_schedule(made: Schedule) -> None:
 
 def print_rank(answer: RankAnswer) -> None:
     """Print the locations, the cleanest first, with the band of each mean."""
-    console = _console()
+    console = terminal()
     table = _table("location", "zone", "!now", "!next 24 h", "!last 12 months", "quality")
     for region in answer["regions"]:
         means = [region.get("now"), region.get("next_24_hours"), region.get("last_12_months")]
@@ -131,10 +132,6 @@ def _saves(option: OptionAnswer) -> str:
 
 def _mean(mean: MeanAnswer | None) -> str:
     return f"{mean['g_per_kwh']:.1f} ({mean['low']:.0f}-{mean['high']:.0f})" if mean else ""
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True, width=WIDE)
 
 
 def _table(*headings: str) -> Table:
