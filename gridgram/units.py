@@ -5,6 +5,14 @@ Inside the house: energy in kWh, intensity in gCO2e/kWh, mass in g, time in UTC.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Numbers = TypeVar("Numbers", "float", "NDArray[np.float64]")
+
 KG_PER_LB = 0.45359237
 """The international avoirdupois pound, exact by definition (1959 agreement; NIST Special Publication 811, Appendix B.8)."""
 
@@ -27,8 +35,8 @@ def g_per_kwh_from_kg_per_kwh(kg_per_kwh: float) -> float:
     return kg_per_kwh * 1000.0
 
 
-def kwh_from_joule(joule: float) -> float:
-    """Turn joules into kWh."""
+def kwh_from_joule(joule: Numbers) -> Numbers:
+    """Turn joules into kWh, one number or an array of them."""
     return joule / JOULE_PER_KWH
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
+from gridgram.units import kwh_from_joule
 from service.importing.arrow import distinct, floats, text_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,27 @@ def allocated(columns: Columns) -> Allocation:
     return found
 
 
-def modelled_w(held: Allocation, watts: Mapping[str, float], count: int) -> tuple[NDArray[np.float64], Callable[[int], str]]:
+def modelled_kwh(
+    columns: Columns, energy_kwh: NDArray[np.float64], seconds: NDArray[np.float64], watts: Mapping[str, float], why_unknown: str
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The energy of each job [kWh], modelled from its devices where it is NaN and their W are given; and which of them are modelled.
+
+    A row that stays unknown becomes a fault.
+    """
+    unknown = np.isnan(energy_kwh)
+    is_modelled = np.zeros(columns.count, np.bool_)
+    if not watts:
+        columns.fault(unknown, lambda _: f"the energy is unknown: {why_unknown}")
+        return energy_kwh, is_modelled
+    if not unknown.any():
+        return energy_kwh, is_modelled
+    power_w, missing = _modelled_w(allocated(columns), watts, columns.count)
+    columns.fault(unknown & (power_w <= 0), lambda row: f"the energy is unknown, and cannot be modelled: {missing(row)}")
+    is_modelled = unknown & (power_w > 0)
+    return np.where(is_modelled, kwh_from_joule(power_w * seconds), energy_kwh), is_modelled
+
+
+def _modelled_w(held: Allocation, watts: Mapping[str, float], count: int) -> tuple[NDArray[np.float64], Callable[[int], str]]:
     """The power of each job [W], 0 where a device that it held has no W, and what tells of a row what is missing."""
     power, lacks = np.zeros(count), np.zeros(count, np.bool_)
     for name, counts in held.items():

@@ -12,7 +12,7 @@ import numpy as np
 
 from service.backfill.cells import Columns, equals, matches, part_numbers, parts_of
 from service.backfill.clocks import doubt, times
-from service.backfill.devices import allocated, modelled_w
+from service.backfill.devices import modelled_kwh
 from service.backfill.jobs import JobColumns
 from service.backfill.readers.plain import open_table
 from service.backfill.stamps import time_zone
@@ -38,7 +38,6 @@ KWH_OF: Final = {"nWh": 1e-12, "µWh": 1e-9, "uWh": 1e-9, "mWh": 1e-6, "Wh": 1e-
 _ENERGY: Final = r"^(?P<count>\d{1,18}(?:\.\d{1,18})?(?:[eE][+-]?\d{1,2})?) ?(?P<unit>[nµumkMG]?Wh)$"
 _RAW_TIME: Final = r"^\d{12,13}$"
 _NOTHING: Final = r"^-?$"
-J_PER_KWH: Final = 3_600_000.0
 US_PER_MS: Final = 1_000
 
 
@@ -134,14 +133,8 @@ class NextflowFile:
     def _energy(self, columns: Columns, seconds: Floats) -> tuple[Floats, Mask]:
         """The energy [kWh], as the plugin tells it or, where it does not and that is asked for, modelled; and which are modelled."""
         energy = _told_kwh(columns)
-        unknown = np.isnan(energy)
-        if not self._options.power_from_tdp:
-            columns.fault(unknown, lambda _: "the energy is unknown: the trace has none of nf-co2footprint's energy_consumption")
-            return energy, np.zeros(columns.count, np.bool_)
-        watts, missing = modelled_w(allocated(columns), self._options.power_from_tdp, columns.count)
-        columns.fault(unknown & (watts <= 0), lambda row: f"the energy is unknown, and cannot be modelled: {missing(row)}")
-        is_estimated = unknown & (watts > 0)
-        return np.where(is_estimated, watts * seconds / J_PER_KWH, energy), is_estimated
+        why = "the trace has none of nf-co2footprint's energy_consumption"
+        return modelled_kwh(columns, energy, seconds, self._options.power_from_tdp, why)
 
 
 def _told_kwh(columns: Columns) -> Floats:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gridgram.units import kwh_from_joule
 from service.backfill.cells import Columns, clock_seconds, is_one_of, matches, part_numbers, parts_of
 from service.backfill.clocks import decide, doubt, times
-from service.backfill.devices import allocated, modelled_w
+from service.backfill.devices import modelled_kwh
 from service.backfill.jobs import JobColumns
 from service.backfill.readers.plain import open_table
 from service.backfill.sacct_json import SacctJson
@@ -42,7 +43,6 @@ JOB: Final = ("JobID", "JobIDRaw", "job_id")
 RAW_ENERGY: Final = ("ConsumedEnergyRaw", "energy_j")
 TIMES: Final = ("Start", "End")
 SIGNS: Final = {"elapsed", "elapsedraw", "start", "end", "consumedenergyraw", "consumedenergy", "energy_j"}
-J_PER_KWH: Final = 3_600_000.0
 NO_VALUES: Final = (0.0, float(0xFFFF_FFFE), float(0xFFFF_FFFF), float(0xFF_FFFE))
 """No energy: never metered, and NO_VAL and INFINITE of 32 and 24 bits; those of 64 bits lie above MOST_J."""
 MOST_J: Final = 2.0**62
@@ -161,19 +161,8 @@ class SlurmFile:
 
     def _energy(self, columns: Columns, seconds: Floats) -> tuple[Floats, Mask]:
         """The energy [kWh], metered or, where it was not and that is asked for, modelled; and which of them are."""
-        joules = _joules(columns)
-        is_estimated = np.zeros(columns.count, np.bool_)
-        unknown = np.isnan(joules)
-        energy = joules / J_PER_KWH
-        if not unknown.any():
-            return energy, is_estimated
-        if not self._options.power_from_tdp:
-            columns.fault(unknown, lambda _: "the energy is unknown: it was not metered")
-            return energy, is_estimated
-        watts, missing = modelled_w(allocated(columns), self._options.power_from_tdp, columns.count)
-        columns.fault(unknown & (watts <= 0), lambda row: f"the energy is unknown, and cannot be modelled: {missing(row)}")
-        is_estimated = unknown & (watts > 0)
-        return np.where(is_estimated, watts * seconds / J_PER_KWH, energy), is_estimated
+        energy = kwh_from_joule(_joules(columns))
+        return modelled_kwh(columns, energy, seconds, self._options.power_from_tdp, "it was not metered")
 
 
 def _table(path: Path) -> Table:
