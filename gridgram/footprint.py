@@ -18,12 +18,13 @@ from enum import StrEnum
 from math import exp, fsum, hypot, inf, log
 from typing import TYPE_CHECKING
 
+from gridgram.units import GRAMS_PER_KG
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 HOURS_PER_YEAR = 8_760.0
 """365 days, as published tables count; not the 8,766 h of a mean year."""
-GRAMS_PER_KG = 1_000.0
 
 
 class Component(StrEnum):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gridgram.footprint import GRAMS_PER_KG, Electricity, ErrorKind, combined
+from gridgram.footprint import Electricity, ErrorKind, combined
+from gridgram.units import GRAMS_PER_KG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

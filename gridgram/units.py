@@ -19,6 +19,8 @@ KG_PER_LB = 0.45359237
 JOULE_PER_KWH = 3_600_000
 """1 kWh = 1000 W x 3600 s, exact."""
 
+GRAMS_PER_KG = 1_000.0
+
 
 def g_per_kwh_from_lb_per_mwh(lb_per_mwh: float) -> float:
     """Turn lb/MWh into g/kWh: 1 kg/MWh is 1 g/kWh."""
@@ -47,7 +49,7 @@ def kwh_from_w_hours(power_w: float, hours: float) -> float:
 
 def g_from_kg(mass_kg: float) -> float:
     """Turn kilograms into grams."""
-    return mass_kg * 1000.0
+    return mass_kg * GRAMS_PER_KG
 
 
 def lb_per_mwh_from_g_per_kwh(g_per_kwh: float) -> float:

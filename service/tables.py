@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gridgram.units import GRAMS_PER_KG
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     )
     from service.importing.run import ImportReport
 
-GRAMS_PER_KG = 1_000.0
 GRAMS_PER_TONNE = 1_000_000.0
 WIDE = 1_000
 NUMBERS = frozenset({"kWh", "g/kWh", "low", "high", "g CO2e"})

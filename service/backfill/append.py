@@ -31,7 +31,6 @@ class Appender:
     """
 
     def __init__(self, folder: WorkFolder, head: bytes, ahead: int, progress: Callable[[Totals], None]) -> None:
-        self._folder = folder
         self._progress = progress
         self.entries = folder.entries()
         self.totals = Totals()

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from gridgram.errors import SettingsError
+from gridgram.units import GRAMS_PER_KG
 from service.backfill.folder import OutputError
 from service.importing.faults import refused
 
@@ -18,7 +19,6 @@ ZONES_SHOWN: Final = 15
 MONTHS_NAMED: Final = 48
 MONTHS_LEVEL: Final = 8
 """More months than this are written upright, more than MONTHS_NAMED not all."""
-GRAMS_PER_KG: Final = 1_000.0
 
 
 def check_can_draw(path: Path) -> None:

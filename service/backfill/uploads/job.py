@@ -20,7 +20,6 @@ WAITING, DONE, FAILED = "waiting", "done", "failed"
 HEARTBEAT_SECONDS: Final = 1.0
 LIVELY_SECONDS: Final = 10.0
 """A progress that is older was left behind by a process that is gone."""
-DIGEST_SIZE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
