@@ -93,6 +93,11 @@ def row(hour: int, number: float | str = 50, zone: str = "FR") -> str:
     return f"{zone},2024-03-10T{hour:02d}:00:00Z,{number}"
 
 
+def gzipped(content: bytes) -> bytes:
+    """`content` as gzip, without the moment of packing, so that a test named by its bytes is named the same by every process."""
+    return gzip.compress(content, mtime=0)
+
+
 def faults(imported: Imported) -> list[tuple[str, str]]:
     return [(fault.pointer, fault.detail) for fault in imported.faults]
 
@@ -503,10 +508,10 @@ def test_a_long_or_strange_cell_is_cut_and_quoted_in_its_fault(tmp_path: Path) -
         (b"PK\x03\x04" + b"x" * 99, "a zip archive or a spreadsheet"),
         (b"\x28\xb5\x2f\xfd" + b"x" * 99, "zstd"),
         (b"x" * (12 << 20), "a line of more than 8 MiB"),
-        (gzip.compress(rows(row(0)).encode())[:-12], "is damaged or cut"),
-        (gzip.compress(rows(row(0)).encode())[:20] + b"garbage" * 9, "is damaged or cut"),
-        (gzip.compress(gzip.compress(rows(row(0)).encode())), "another compressed file"),
-        (gzip.compress(b"PAR1" + b"x" * 99), "another compressed file"),
+        (gzipped(rows(row(0)).encode())[:-12], "is damaged or cut"),
+        (gzipped(rows(row(0)).encode())[:20] + b"garbage" * 9, "is damaged or cut"),
+        (gzipped(gzipped(rows(row(0)).encode())), "another compressed file"),
+        (gzipped(b"PAR1" + b"x" * 99), "another compressed file"),
         (b"PAR1", "is damaged or cut"),
         (b"PAR1" + b"x" * 99, "is damaged or cut"),
         (b"PAR1" + b"x" * 99 + b"PAR1", "is damaged or cut"),
