@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from base64 import b64decode, b64encode
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,12 +25,13 @@ from cache.sqlite import SqliteStore
 from gridgram.errors import InvalidInput, StoreError, UnknownLocation
 from gridgram.interval import Month, format_time, hour_of, months_between
 from gridgram.quality import QUALITIES, Quality, Scope, Signal
+from service.backfill.parquet_table import ParquetTable
 from service.importing import csv_file, parquet_file
 from service.importing.run import Imported, ImportReport, import_file, read_series_file
 from tests.shared import shared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from gridgram.series import IntensitySeries
 
@@ -709,6 +711,22 @@ def test_a_huge_word_that_many_rows_point_at_is_held_once(tmp_path: Path) -> Non
     )
 
     assert int(done.stdout.split()[0]) < 500 * 1024
+
+
+def with_a_damaged_time_zone(path: Path) -> Path:
+    """The file at `path`, written anew with a table whose time zone is not UTF-8."""
+    parquet.write_table(table(), path)
+    held = parquet.read_metadata(path).metadata[b"ARROW:schema"]
+    path.write_bytes(path.read_bytes().replace(held, b64encode(b64decode(held).replace(b"UTC", b"\xfdTC"))))
+    return path
+
+
+@pytest.mark.parametrize("read", [lambda path: read_series_file(path, now=NOW, resolve=resolve), ParquetTable], ids=["import", "backfill"])
+def test_a_parquet_file_whose_time_zone_is_not_text_is_refused(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        read(with_a_damaged_time_zone(tmp_path / "own.parquet"))
+
+    assert "is not a sound Parquet file" in str(refusal.value.faults)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -12,6 +12,7 @@ from service.backfill.jobs import BATCH_ROWS
 from service.backfill.table import Rows
 from service.importing.csv_file import PARQUET_MAGIC
 from service.importing.faults import refused
+from service.importing.parquet_file import check_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +51,7 @@ class ParquetTable:
             with parquet.ParquetFile(self._source()) as file:
                 self.metadata = file.metadata
                 self.schema = file.schema_arrow.remove_metadata()
+                check_names(self.schema)
         except self._errors as error:
             raise refused("file", f"{path.name} is not a sound Parquet file: {error}") from error
         # Words stay a dictionary: a long one that a million rows point at is held once.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class ParquetFile:
         self._check_footer(path)
         try:
             self._file = self._open()
+            check_names(self._file.schema_arrow)
             self.header: list[str] = list(self._file.schema_arrow.names)
         except self._errors as error:
             raise refused("file", f"{self._name} is not a sound Parquet file: {error}") from error
@@ -87,3 +88,9 @@ class ParquetFile:
         groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
         if sum(group.total_byte_size for group in groups) > MAX_INFLATED_BYTES:
             raise refused("file", f"{self._name} holds more than {MAX_INFLATED_BYTES:,} bytes; split it")
+
+
+def check_names(schema: Any) -> None:  # noqa: ANN401 - pyarrow ships no types
+    """Raise ValueError where the name of a column or of a time zone is not UTF-8: pyarrow decodes them only when they are asked for."""
+    for field in schema:
+        _ = field.name, getattr(field.type, "tz", None)
