@@ -82,6 +82,7 @@ async def load(port: int, path: str, seconds: float, connections: int, body: byt
     elapsed = time.perf_counter() - started
     ordered = sorted(latencies)
     return {
+        "requests": len(ordered),
         "rps": len(ordered) / elapsed,
         "p50_ms": 1000 * ordered[len(ordered) // 2],
         "p99_ms": 1000 * ordered[int(len(ordered) * 0.99)],

@@ -61,6 +61,19 @@ def loaded(port: int, body: bytes) -> dict[str, float]:
     return measured
 
 
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process has used, in all its threads, in itself and in the system on its behalf. [s]"""
+    user_ticks, system_ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user_ticks) + int(system_ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+def turn(server: subprocess.Popen[bytes], port: int, body: bytes) -> dict[str, float]:
+    """One round of load, with what a request cost the server: steadier than the rate while others use the machine. [us]"""
+    before = processor_seconds(server.pid)
+    measured = loaded(port, body)
+    return {**measured, "processor_us": 1e6 * (processor_seconds(server.pid) - before) / measured["requests"]}
+
+
 def http_table(rounds: int, cache: str) -> None:
     """POST /v1/emissions against a handler that returns the same bytes, and against FastAPI doing the same work, in turn."""
     for include in (["hours"], []):
@@ -68,18 +81,23 @@ def http_table(rounds: int, cache: str) -> None:
         ours, bare, other = free_port(), free_port(), free_port()
         kept = Path(cache) / "answer.json"
         with ExitStack() as stack:
-            stack.enter_context(running([*GRIDGRAM, "serve", "--port", str(ours)], ours, cache))
+            servers = [stack.enter_context(running([*GRIDGRAM, "serve", "--port", str(ours)], ours, cache))]
             request = urllib.request.Request(f"http://127.0.0.1:{ours}/v1/emissions", body, {"Content-Type": "application/json"})
             kept.write_bytes(urllib.request.urlopen(request).read())  # noqa: S310 - loopback
-            stack.enter_context(running([sys.executable, str(HERE / "baseline.py"), str(bare), str(kept)], bare, cache))
-            stack.enter_context(running([sys.executable, str(HERE / "fastapi_app.py"), str(other)], other, cache))
-            turns = [[loaded(port, body) for port in (ours, bare, other)] for _ in range(rounds)]
+            servers.append(stack.enter_context(running([sys.executable, str(HERE / "baseline.py"), str(bare), str(kept)], bare, cache)))
+            servers.append(stack.enter_context(running([sys.executable, str(HERE / "fastapi_app.py"), str(other)], other, cache)))
+            pairs = list(zip(servers, (ours, bare, other), strict=True))
+            for server, port in pairs:
+                turn(server, port, body)  # warm
+            turns = [[turn(server, port, body) for server, port in pairs] for _ in range(rounds)]
         rps, p99 = (statistics.median(mine[name] for mine, _, _ in turns) for name in ("rps", "p99_ms"))
-        of_bare, of_other = (statistics.median(turn[0]["rps"] / turn[place]["rps"] for turn in turns) for place in (1, 2))
+        of_bare, of_other = (statistics.median(each[0]["rps"] / each[place]["rps"] for each in turns) for place in (1, 2))
+        cost, bare_cost, other_cost = (statistics.median(each[place]["processor_us"] for each in turns) for place in range(3))
         print(
             f"POST /v1/emissions, 24 h, include {include}: {rps:,.0f} requests/s, p99 {p99:.2f} ms, {of_bare:.2f} of a handler that "
             f"returns the same {kept.stat().st_size:,} bytes, {of_other:.2f} of FastAPI doing the same work "
-            f"(medians of {rounds} turns, {CONNECTIONS} connections)"
+            f"(medians of {rounds} turns, {CONNECTIONS} connections); processor time of a request {cost:.0f} us, of that handler "
+            f"{bare_cost:.0f} ({bare_cost / cost:.2f}), of FastAPI {other_cost:.0f} ({other_cost / cost:.2f})"
         )
 
 
