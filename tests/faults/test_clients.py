@@ -86,7 +86,7 @@ async def no_source_is_asked(folder: Path, count: int) -> None:
             statuses: dict[int, int] = {}
 
             async def ask(session: aiohttp.ClientSession, number: int) -> None:
-                name = ("XX-{}", "FR-{}", "geo:0,-{}", "aws:eu-west-{}", "{}", "eia:{}")[number % 6].format(100 + number)
+                name = ("XX-{}", "FR-0{}", "geo:0,-{}", "aws:eu-west-{}", "{}", "eia:{}")[number % 6].format(100 + number)
                 job = {"location": name, "energy": {"start": "2024-03-01T00:00:00Z", "step": "PT1H", "kwh": [1.0]}}
                 span = {"location": name, "start": "2024-03-01T00:00:00Z", "end": "2024-03-02T00:00:00Z"}
                 for asked in (
