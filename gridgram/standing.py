@@ -10,8 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LOW_SHARE: Final = 0.9
-HIGH_SHARE: Final = 1.1
+LOW_PERCENT: Final = 85
+HIGH_PERCENT: Final = 115
+"""Electricity Maps' API reference, carbon-intensity-level: 15 % below and above the mean of the last ten days."""
 
 
 class Level(StrEnum):
@@ -34,10 +35,10 @@ def percentile(g_per_kwh: float, hours: NDArray[np.float64]) -> float:
 
 
 def level(g_per_kwh: float, hours: NDArray[np.float64]) -> Level:
-    """Low below nine tenths of the mean of the hours, high above eleven tenths. [gCO2e/kWh] Raises ValueError for no hours."""
+    """Low more than 15 % below the mean of the hours, high more than 15 % above it. [gCO2e/kWh] Raises ValueError for no hours."""
     if not len(hours):
         raise ValueError("a level needs hours to be compared with")
     mean = float(hours.mean())
-    if g_per_kwh < LOW_SHARE * mean:
+    if 100 * g_per_kwh < LOW_PERCENT * mean:
         return Level.LOW
-    return Level.HIGH if g_per_kwh > HIGH_SHARE * mean else Level.MODERATE
+    return Level.HIGH if 100 * g_per_kwh > HIGH_PERCENT * mean else Level.MODERATE

@@ -320,7 +320,7 @@ def test_the_level_compares_the_newest_hour_with_ten_days(held: RunningService) 
     native = [hour["g_per_kwh"] for hour in native_hours(held, "FR", present - 240, present)]
     share = ask(held, "/v1/intensity/latest?location=FR")["g_per_kwh"] / (sum(native) / len(native))
 
-    assert told["data"][0]["level"] == ("low" if share < 0.9 else "high" if share > 1.1 else "moderate")
+    assert told["data"][0]["level"] == ("low" if share < 0.85 else "high" if share > 1.15 else "moderate")
 
 
 def test_updates_are_the_hours_that_were_fetched_since(held: RunningService) -> None:

@@ -112,6 +112,7 @@ def test_rule_8_the_index_is_the_percentile_among_thirty_days(held: RunningServi
     told = ask(held, "/v3/signal-index?region=US-CAL-CISO")
 
     assert told["meta"]["units"] == "percentile"
+    assert "last 30 days" in told["meta"]["warnings"][0]
     expected = 100 * (sum(value < newest for value in past) + sum(value == newest for value in past) / 2) / len(past)
     assert told["data"][0]["value"] == pytest.approx(expected, rel=1e-12)
 

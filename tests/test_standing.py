@@ -19,9 +19,9 @@ def test_among_hours_that_are_all_the_same_it_is_fifty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("g_per_kwh", "expected"), [(89.9, Level.LOW), (90.0, Level.MODERATE), (110.0, Level.MODERATE), (110.2, Level.HIGH), (0.0, Level.LOW)]
+    ("g_per_kwh", "expected"), [(84.9, Level.LOW), (85.0, Level.MODERATE), (115.0, Level.MODERATE), (115.1, Level.HIGH), (0.0, Level.LOW)]
 )
-def test_a_level_is_low_below_nine_tenths_of_the_mean_and_high_above_eleven(g_per_kwh: float, expected: Level) -> None:
+def test_a_level_is_low_or_high_when_it_is_more_than_fifteen_percent_from_the_mean(g_per_kwh: float, expected: Level) -> None:
     assert level(g_per_kwh, np.array([50.0, 150.0])) is expected
 
 

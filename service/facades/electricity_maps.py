@@ -134,7 +134,7 @@ async def updates(gridgram: Gridgram, place: Place, query: requests.UpdatesQuery
         begun, fetched_at = hour_start(series.first_hour + index), series.sources[series.source[index]].fetched_at
         if fetched_at is None or to_microseconds(fetched_at) < query.since:
             continue
-        if to_microseconds(fetched_at) - to_microseconds(begun) >= threshold:
+        if to_microseconds(fetched_at) - to_microseconds(begun) > threshold:
             told.append({"datetime": stamp(begun), "updated_at": stamp(fetched_at)})
     return {
         "zone": place.zone.key,

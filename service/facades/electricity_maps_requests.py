@@ -82,7 +82,7 @@ class UpdatesQuery(IntensityQuery):
     start: Annotated[Instant | None, Field(description="Start of the span of hours; ten days before its end without it.")] = None
     end: Annotated[Instant | None, Field(description="End of the span of hours, excluded; now without it.")] = None
     limit: UpdateLimit = 100
-    threshold: Annotated[Duration | None, Field(description="Only what came at least so long after the start of its hour.")] = None
+    threshold: Annotated[Duration | None, Field(description="Only what came later than so long after the start of its hour.")] = None
 
 
 class DataCenter(Request):

@@ -47,6 +47,7 @@ MODEL: Final[answers.WattTimeModel] = {"date": FIRST_DAY, "type": "hourly"}
 SPREAD: Final = "Values are hourly; each five-minute point has the value of its hour."
 UNCOVERED: Final = "No coverage available for these coordinates and signal_type"
 """Clients look for this text."""
+AMONG: Final = "The percentile is among the hours of the last 30 days, not among those that are forecast for the next 24 hours."
 ESTIMATED: Final = "Some hours are not measured: {qualities}."
 
 
@@ -85,7 +86,7 @@ async def signal_index(gridgram: Gridgram, place: Place, query: requests.RegionQ
         raise NoData(place.zone.key, text, hours_missing=INDEX_HOURS, missing=spans)
     meta = _meta(place, query.signal_type, [told], held)
     data: list[answers.WattTimePoint] = [{"point_time": _time(parse_time(told["start"])), "value": percentile(told["g_per_kwh"], known)}]
-    return {"data": data, "meta": {**meta, "units": "percentile", "warnings": meta["warnings"][1:]}}
+    return {"data": data, "meta": {**meta, "units": "percentile", "warnings": [AMONG, *meta["warnings"][1:]]}}
 
 
 async def region_of(gridgram: Gridgram, query: requests.PointQuery) -> answers.WattTimeRegion:
