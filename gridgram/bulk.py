@@ -17,6 +17,8 @@ from gridgram.interval import MICROSECONDS_PER_HOUR
 from gridgram.quality import MISSING_CODE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from gridgram.hour_tables import HourTables
@@ -115,32 +117,51 @@ class Kernel:
         Each job has one step at least. A job that used no energy is weighed by time. [microseconds, kWh]
         """
         emitted = Emitted.empty(len(place), self.tables)
-        ends = np.cumsum(step_counts)
-        firsts = ends - step_counts
-        at = 0
-        while at < len(place):
-            stop = max(at + 1, int(np.searchsorted(ends, firsts[at] + 8 * self._rows, "right")))
-            kwh = step_kwh[firsts[at] : ends[stop - 1]]
-            self._fold(place[at:stop], start[at:stop], step[at:stop], step_counts[at:stop], kwh, emitted.part(at, stop))
-            at = stop
+        for jobs, steps in self._together(step_counts):
+            counts = step_counts[jobs]
+            job = np.repeat(np.arange(len(counts)), counts)
+            number: Longs = np.arange(len(job), dtype=np.int64) - (np.cumsum(counts) - counts)[job]
+            length = step[jobs][job]
+            step_start: Longs = np.asarray(start[jobs][job] + number * length, np.int64)
+            into = emitted.part(jobs.start, jobs.stop)
+            self._fold(place[jobs], counts, step_start, step_start + length, step_kwh[steps], into)
         return emitted
 
-    def _fold(self, place: Longs, start: Longs, step: Longs, counts: Longs, kwh: Floats, into: Emitted) -> None:  # noqa: PLR0913, PLR0917 - columns
-        """Convert the steps of some jobs as jobs of their own, and add them up."""
+    def convert_pieces(self, place: Longs, counts: Longs, start: Longs, end: Longs, kwh: Floats) -> Emitted:
+        """As `convert`, for jobs in pieces of any length: `counts` of each job, their spans and energies end to end.
+
+        Each job has one piece at least. A job that used no energy is weighed by time. [microseconds, kWh]
+        """
+        emitted = Emitted.empty(len(place), self.tables)
+        for jobs, pieces in self._together(counts):
+            into = emitted.part(jobs.start, jobs.stop)
+            self._fold(place[jobs], counts[jobs], start[pieces], end[pieces], kwh[pieces], into)
+        return emitted
+
+    def _together(self, counts: Longs) -> Iterator[tuple[slice, slice]]:
+        """Jobs that are converted together since they have few pieces, one job at least; and where those pieces are."""
+        ends = np.cumsum(counts)
+        at = 0
+        while at < len(counts):
+            first = int(ends[at] - counts[at])
+            stop = max(at + 1, int(np.searchsorted(ends, first + 8 * self._rows, "right")))
+            yield slice(at, stop), slice(first, int(ends[stop - 1]))
+            at = stop
+
+    def _fold(self, place: Longs, counts: Longs, start: Longs, end: Longs, kwh: Floats, into: Emitted) -> None:  # noqa: PLR0913, PLR0917 - columns
+        """Convert the pieces of some jobs as jobs of their own, and add them up."""
         firsts = np.cumsum(counts) - counts
         job = np.repeat(np.arange(len(place)), counts)
-        number: Longs = np.arange(len(job), dtype=np.int64)
-        step_start = np.asarray(start[job] + (number - firsts[job]) * step[job], np.int64)
-        steps = self.convert(place[job], step_start, step_start + step[job], kwh)
+        pieces = self.convert(place[job], start, end, kwh)
         job_kwh = np.add.reduceat(kwh, firsts)
-        weights = np.where(job_kwh[job] > 0, kwh, 1.0)
+        weights = np.where(job_kwh[job] > 0, kwh, end - start)
         total = np.add.reduceat(weights, firsts)
-        for column, out in ((steps.emissions_g, into.emissions_g), (steps.low_g, into.low_g), (steps.high_g, into.high_g)):
+        for column, out in ((pieces.emissions_g, into.emissions_g), (pieces.low_g, into.low_g), (pieces.high_g, into.high_g)):
             np.add.reduceat(column, firsts, out=out)
-        np.divide(np.add.reduceat(steps.g_per_kwh * weights, firsts), total, out=into.g_per_kwh)
-        np.divide(np.add.reduceat(steps.coverage * weights, firsts, axis=1), total, out=into.coverage)
-        np.bitwise_or.reduceat(steps.providers, firsts, out=into.providers)
-        np.logical_or.reduceat(steps.is_short, firsts, out=into.is_short)
+        np.divide(np.add.reduceat(pieces.g_per_kwh * weights, firsts), total, out=into.g_per_kwh)
+        np.divide(np.add.reduceat(pieces.coverage * weights, firsts, axis=1), total, out=into.coverage)
+        np.bitwise_or.reduceat(pieces.providers, firsts, out=into.providers)
+        np.logical_or.reduceat(pieces.is_short, firsts, out=into.is_short)
 
     def _fill(self, place: Longs, start: Longs, end: Longs, kwh: Floats, into: Emitted) -> None:
         count = self._locate(place, start, end)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from gridgram.hour_tables import HourTables
     from service.backfill.jobs import JobColumns, Schema
+    from service.backfill.pieces import Pieces
     from service.backfill.places import Places
 
 COVERED: Final = tuple(quality for quality in QUALITIES if quality is not Quality.GIVEN)
@@ -99,6 +100,8 @@ class Converter:
         self, jobs: JobColumns, place: NDArray[np.int64], ends: NDArray[np.int64], rows: NDArray[np.int64] | None
     ) -> tuple[Emitted, NDArray[np.float64]]:
         """What the good jobs emitted, and the energy that their facility drew. [kWh]"""
+        if jobs.pieces is not None:
+            return self._emitted_in_pieces(jobs, jobs.pieces, place, ends, rows)
         if jobs.profiles is None:
             kwh = jobs.energy_kwh * jobs.pue
             columns = (place, jobs.start_us, ends, kwh)
@@ -115,6 +118,18 @@ class Converter:
         steps = steps * np.repeat(jobs.pue[rows], counts)
         emitted = self._kernel.convert_profiles(place[rows], jobs.start_us[rows], step, counts, steps)
         return emitted, np.add.reduceat(steps, np.cumsum(counts) - counts) if len(rows) else np.zeros(0)
+
+    def _emitted_in_pieces(
+        self, jobs: JobColumns, pieces: Pieces, place: NDArray[np.int64], ends: NDArray[np.int64], rows: NDArray[np.int64] | None
+    ) -> tuple[Emitted, NDArray[np.float64]]:
+        rows = np.arange(len(place)) if rows is None else rows
+        is_good = np.zeros(len(place), np.bool_)
+        is_good[rows] = True
+        counts, start, end, kwh = pieces.laid_out(jobs.start_us, ends, jobs.energy_kwh)
+        kwh *= np.repeat(jobs.pue, counts)
+        kept = np.repeat(is_good, counts)
+        emitted = self._kernel.convert_pieces(place[rows], counts[rows], start[kept], end[kept], kwh[kept])
+        return emitted, jobs.energy_kwh[rows] * jobs.pue[rows]
 
     def _no_data(self, place: int) -> str:
         zone, signal = self._tables.zones[place], self._tables.signals[place].value

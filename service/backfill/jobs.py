@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from service.backfill.pieces import Pieces
+
 BATCH_ROWS: Final = 131_072
 """No batch of jobs holds more rows than this, so that memory does not grow with the file."""
 
@@ -47,7 +49,7 @@ class Torn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profiles:
-    """Energy over time inside the jobs of a batch: for each a list of equal steps from its start; an empty or absent list is flat.
+    """Energy over time inside the jobs of a batch: for each a list of equal steps from its start, one at least.
 
     `steps` is an Arrow list of float64, kWh of each step or, with `is_power`, its mean W; `step_us` the length of one. [microseconds]
     """
@@ -67,6 +69,7 @@ class JobColumns:
     carried to the output untouched. Numbers of a row with a fault, or that is skipped, are never looked at.
 
     `signal` and `project` are Arrow text, None when the file has no such column; `is_estimated` says whose energy was modelled.
+    The energy is spread evenly from start to end, but where `profiles`, of all jobs, or `pieces`, of some, tell it over time.
     """
 
     line: NDArray[np.int64]
@@ -83,6 +86,7 @@ class JobColumns:
     signal: Cells | None = None
     is_estimated: NDArray[np.bool_] | None = None
     profiles: Profiles | None = None
+    pieces: Pieces | None = None
 
     def parts(self, rows: int) -> Iterator[JobColumns]:
         """The same jobs in batches of at most so many rows; torn lines go with the first."""
@@ -110,6 +114,7 @@ class JobColumns:
             None if self.signal is None else self.signal[cut],
             None if self.is_estimated is None else self.is_estimated[cut],
             profiles,
+            self.pieces and self.pieces.part(start, min(end, len(self.line))),
         )
 
 

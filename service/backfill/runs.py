@@ -1,6 +1,7 @@
 """Which rows of a tracker count: one that writes a run's energy so far, again and again, means only the last of them.
 
-Rows of one run that start together and whose energy never falls are that run told further and further: the last counts. Lines may be out of
+Rows of one run that start together and whose energy never falls are that run told further and further: the last counts, and what each
+adds to the one before it is the energy of the time between them. Lines may be out of
 order, but one that says less than a line before it and began at another moment may be another process's under the same name, as may
 rows that tell two energies of one length: they are not decided. Rows of one
 run that follow each other, with energy that falls, are parts of it: each counts. What is neither is not decided. Rows without a run's
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from service.backfill.pieces import Pieces, pieces_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +30,18 @@ UNNAMED_US: Final = 2_000_000
 COUNTS: Final = 0
 UNSURE: Final = -1
 UNNAMED: Final = -2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdicts:
+    """For each line added, in order: COUNTS, UNSURE, UNNAMED, or the line that tells the same run further.
+
+    `pieces` is the energy of the runs that were told further, over time, by the line that counts.
+    """
+
+    line: Integers
+    verdict: Integers
+    pieces: Pieces
 
 
 @dataclass(slots=True)
@@ -54,10 +69,11 @@ class Runs:
         """How many rows were added."""
         return sum(map(len, self._key))
 
-    def verdicts(self) -> tuple[Integers, Integers]:
-        """For each line added, in order: COUNTS, UNSURE, UNNAMED, or the line that tells the same run further."""
+    def verdicts(self) -> Verdicts:
+        """What each row counts for."""
         if not self.count:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+            none = np.zeros(0, np.int64)
+            return Verdicts(none, none, pieces_of(none, none, none, none, np.zeros(0)))
         key, start, end, line = map(np.concatenate, (self._key, self._start, self._end, self._line))
         named, kwh = np.concatenate(self._named), np.concatenate(self._kwh)
         key = _with_clusters(key, named, start)
@@ -82,10 +98,12 @@ class Runs:
             is_less = kwh[rows] < np.maximum.accumulate(kwh[rows])
             verdict[rows[is_less & (np.abs(start[rows] - start[order[ends[group]]]) > UNNAMED_US)]] = UNSURE
         verdict[order[ends[further]]] = COUNTS
+        rows = order[np.repeat(further, ends - begins + 1) & (verdict[order] != UNSURE)]
+        pieces = pieces_of(key[rows], line[rows], start[rows], end[rows], kwh[rows])
         for group in np.flatnonzero(several & is_named & ~together):
             rows = order[begins[group] : ends[group] + 1]
             verdict[rows] = _apart(rows, start, end, kwh)
-        return line, verdict
+        return Verdicts(line, verdict, pieces)
 
 
 def _with_clusters(key: Integers, named: NDArray[np.bool_], start: Integers) -> Integers:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from service.backfill.jobs import JobColumns
+    from service.backfill.pieces import Pieces
+    from service.backfill.runs import Verdicts
 
 Batches: TypeAlias = "Callable[[], Iterator[tuple[JobColumns, NDArray[np.int64]]]]"
 """All batches of the file from the first, each with the places of its rows that tell a run's energy."""
@@ -32,22 +34,22 @@ class ToldRuns:
         self._file_name = file_name
         self._batches = batches
         self._names = names
-        self._judged: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._judged: Verdicts | None = None
 
     def read(self) -> Iterator[JobColumns]:
         """All batches with their verdicts. Raises InvalidInput when no row has a clock, or the file changes meanwhile."""
         if self._judged is None:
             self._judged = self._judge()
-        lines, verdicts = self._judged
+        judged = self._judged
         at = 0
         for jobs, told in self._batches():
             part = slice(at, at + len(told))
             at = part.stop
-            if not np.array_equal(lines[part], jobs.line[told]):
+            if not np.array_equal(judged.line[part], jobs.line[told]):
                 raise refused("file", f"{self._file_name} has changed while it was read")
-            yield _decided(jobs, told, verdicts[part])
+            yield _decided(jobs, told, judged.verdict[part], judged.pieces)
 
-    def _judge(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _judge(self) -> Verdicts:
         runs, clockless = Runs(), ""
         for jobs, told in self._batches():
             clockless = clockless or next((reason for reason in jobs.faults.values() if reason.startswith(WITHOUT_CLOCK)), "")
@@ -58,11 +60,9 @@ class ToldRuns:
         return runs.verdicts()
 
 
-def _decided(jobs: JobColumns, told: NDArray[np.int64], verdicts: NDArray[np.int64]) -> JobColumns:
-    """The batch with the verdicts on its rows that tell a run's energy."""
+def _decided(jobs: JobColumns, told: NDArray[np.int64], verdicts: NDArray[np.int64], pieces: Pieces) -> JobColumns:
+    """The batch with the verdicts on its rows that tell a run's energy, and that energy over time."""
     others = np.flatnonzero(verdicts != COUNTS)
-    if not len(others):
-        return jobs
     faults, skipped = dict(jobs.faults), dict(jobs.skipped)
     for row, verdict in zip(told[others].tolist(), verdicts[others].tolist(), strict=True):
         if verdict == UNSURE:
@@ -71,4 +71,4 @@ def _decided(jobs: JobColumns, told: NDArray[np.int64], verdicts: NDArray[np.int
             faults[row] = "the row has no run_id and began when others like it began: it may tell the same run"
         else:
             skipped[row] = f"line {verdict} tells the same run further"
-    return replace(jobs, faults=faults, skipped=skipped)
+    return replace(jobs, faults=faults, skipped=skipped, pieces=pieces.named(jobs.line))
