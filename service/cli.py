@@ -34,6 +34,7 @@ from service.exporting.commands import export
 from service.footprint import commands as footprint_commands
 from service.forecasting import commands as forecasting
 from service.key_commands import keys
+from service.provider_commands import providers
 from service.runs import commands as run_commands
 from service.scheduling import commands as scheduling
 
@@ -59,6 +60,7 @@ app = typer.Typer(
 
 app.add_typer(keys, name="keys")
 app.add_typer(export, name="export")
+app.add_typer(providers, name="providers")
 
 
 class ScopeChoice(StrEnum):
@@ -308,45 +310,7 @@ def fetch(
             print_provenance(answer)
         untold = sum(source["hours"] for source in answer["provenance"] if source["quality"] in {"typical", "annual"})
         if untold or answer["missing"]:
-            fail(f"no source told of {untold or 'some'} of the hours; `gridgram check NAME` asks one source", Exit.NO_DATA)
-
-
-@app.command()
-def providers(is_json: Json = False) -> None:
-    """List the sources of hours: what they offer, whether they are asked, and why not."""
-    with errors(is_json=is_json):
-
-        async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - a JSON answer
-            return await gridgram.providers()
-
-        answer = run(work)
-        if is_json:
-            print_json(answer)
-        else:
-            from service.tables import print_providers  # noqa: PLC0415
-
-            print_providers(answer)
-
-
-@app.command()
-def check(
-    name: Annotated[str, typer.Argument(help="The name of a source, as `gridgram providers` lists it.")],
-    zone: Annotated[str | None, typer.Option(help="The zone to ask for; the source's first without it.")] = None,
-    is_json: Json = False,
-) -> None:
-    """Ask one source for its newest whole day, and tell what came and how it was read."""
-    with errors(is_json=is_json):
-
-        async def work(gridgram: Gridgram) -> Any:  # noqa: ANN401 - a JSON answer
-            return await gridgram.check_provider(name, zone)
-
-        answer = run(work)
-        if is_json:
-            print_json(answer)
-        else:
-            from service.tables import print_check  # noqa: PLC0415
-
-            print_check(answer)
+            fail(f"no source told of {untold or 'some'} of the hours; `gridgram providers check NAME` asks one source", Exit.NO_DATA)
 
 
 app.command("when")(scheduling.when)

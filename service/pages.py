@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 INTRODUCTION = """# Sources
 
 Made from what each source says about itself (`providers/*.py`); `gridgram providers` prints the same with how each is doing,
-`gridgram check NAME` asks one for its newest day, and `gridgram zones FR --explain` tells which are asked for a zone and why
+`gridgram providers check NAME` asks one for its newest day, and `gridgram zones FR --explain` tells which are asked for a zone and why
 others are not.
 
 A source without a key is used as it is. One with a key is used once `GRIDGRAM_PROVIDERS__NAME__KEY` is set ([settings.md](settings.md)).

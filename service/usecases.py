@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gridgram.emissions import account_columns, account_flat, flat_hours_worse_than, given_series, hour_columns, hours_worse_than
-from gridgram.errors import Fault, InvalidInput, NoData, UnknownLocation, UpstreamError
+from gridgram.errors import NoData, UnknownLocation
 from gridgram.interval import MICROSECONDS_PER_HOUR, format_hour, hour_of, hour_start, months_between
 from gridgram.quality import QUALITIES, QUALITY_CODES, Quality, Scope, Signal
 from gridgram.series import FILE_PROVIDER
@@ -16,7 +16,6 @@ from gridgram.zones import ZoneKind
 from providers.base import ProviderInfo
 from service.answers import (
     candidate_answer,
-    check_answer,
     emissions_answer,
     equivalents_answer,
     held_answer,
@@ -24,7 +23,6 @@ from service.answers import (
     locate_answer,
     missing_spans,
     offer_answer,
-    own_number_answer,
     place_members,
     provider_answer,
     series_answer,
@@ -32,7 +30,6 @@ from service.answers import (
     source_answer,
     zone_answer,
 )
-from service.auditing.own_numbers import compared, newest_day, note_own_numbers, own_points_of
 from service.forecasting.forecaster import Forecaster
 from service.freshness import stale_after_seconds
 from service.jobs import Job, read_job
@@ -47,7 +44,6 @@ if TYPE_CHECKING:
     from gridgram.series import IntensitySeries
     from gridgram.zones import Zone, Zones
     from service.answers import (
-        CheckAnswer,
         EmissionsAnswer,
         LatestAnswer,
         LocateAnswer,
@@ -72,7 +68,6 @@ FILE_INFO = ProviderInfo(
     url="/docs",
     detail="Hours that were put into the store with `gridgram import`; they outrank every other source.",
 )
-CHECK_SECONDS = 60.0
 LATEST_HOURS = 24
 """How far back the newest known hour is looked for; before that it says nothing about now."""
 THREADED_HOURS = 1_000
@@ -214,31 +209,6 @@ class Gridgram:
             sources = fetcher.providers.values()
             answers += [source_answer(source, fetcher.engine.health_of(source), fetcher.why_off(source)) for source in sources]
         return {"providers": answers}
-
-    async def check_provider(self, name: str, zone: str | None) -> CheckAnswer:
-        """Ask one source for its newest whole day, past the store. Raises InvalidInput for an unknown name or zone, UpstreamError."""
-        fetcher = self.intensity.fetcher
-        provider = fetcher.providers.get(name) if fetcher else None
-        if fetcher is None or provider is None:
-            known = ", ".join(sorted(fetcher.providers)) if fetcher else "none"
-            raise InvalidInput([Fault("name", f"{name[:40]!r} is no source that is asked; those are {known}")])
-        key = next(iter(provider.zones)) if zone is None else zone.upper()
-        if key not in provider.zones:
-            raise InvalidInput([Fault("zone", f"{name} does not tell of {key[:40]!r}; its zones are {', '.join(provider.zones)}")])
-        if reason := fetcher.why_off(provider):
-            raise InvalidInput([Fault("name", f"{name} is off: {reason}")])
-        zone_asked, interval = self.zones[key], newest_day(provider, self.now())
-        fetched = await fetcher.engine.fetch(provider, zone_asked, interval, CHECK_SECONDS)
-        answer = check_answer(provider, zone_asked, interval, fetched)
-        try:
-            own_points = await own_points_of(fetcher.engine, provider, zone_asked, interval)
-        except UpstreamError as error:
-            answer["faults"].append({"pointer": "what the source states itself", "detail": str(error)})
-            return answer
-        await note_own_numbers(self.intensity.store, provider, zone_asked, fetched.points, own_points)
-        for own_day in compared(provider, key, fetched.points, own_points).values():
-            answer["own_number"] = own_number_answer(provider, own_day)
-        return answer
 
     async def _place(self, location: str) -> Place:
         """Resolve a location; a point in a thread, since the first one loads the shapes."""

@@ -40,7 +40,7 @@ JOB = ["emissions", "--location", "FR", "--start", START]
 SPAN = ["--start", START, "--end", END]
 REQUEST = {"location": "FR", "energy": {"start": START, "step": "PT1H", "kwh": [1.2, 0.8]}}
 COLD_SECONDS = 1.0
-NEEDS_THE_NETWORK = {"audit", "check", "fetch", "backtest"}
+NEEDS_THE_NETWORK = {"audit", "fetch", "backtest"}
 """Commands whose examples cannot be run here: they need sources, or months of hours."""
 HOURS = "zone,start,g_per_kwh\n" + "".join(f"FR,2024-03-11T{hour:02d}:00:00Z,{30 + hour}\n" for hour in range(24))
 

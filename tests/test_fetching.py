@@ -18,6 +18,7 @@ from providers.engine import Options
 from providers.registry import load_providers
 from service import asking, intensity
 from service.app import build_gridgram
+from service.auditing.checking import check_source
 from service.requests import SeriesQuery, read_request
 from service.scheduling.usecase import read_task, schedule
 from service.settings import ProviderSettings, Settings
@@ -214,7 +215,7 @@ async def test_checking_a_source_tells_what_came_and_how_it_was_read(gridgram: G
     gridgram.now = lambda: datetime(2024, 3, 12, 4, tzinfo=UTC)
     tape.answers[RECENT] = tape.answers[CONSOLIDATED]
 
-    told = await gridgram.check_provider("rte", None)
+    told = await check_source(gridgram, "rte", None)
 
     assert (told["zone"], told["start"], told["points"]) == ("FR", "2024-03-11T00:00:00Z", 48)
     assert [series["hours"] for series in told["series"]] == [24, 24]
@@ -224,9 +225,9 @@ async def test_checking_a_source_tells_what_came_and_how_it_was_read(gridgram: G
         next(series["mean_g_per_kwh"] for series in told["series"] if series["signal"] == "direct")
     )
     with pytest.raises(InvalidInput, match="is no source"):
-        await gridgram.check_provider("rta", None)
+        await check_source(gridgram, "rta", None)
     with pytest.raises(InvalidInput, match="is off"):
-        await gridgram.check_provider("gb", None)
+        await check_source(gridgram, "gb", None)
 
 
 async def test_offline_opens_no_connection(tape: Tape, tmp_path: Path) -> None:

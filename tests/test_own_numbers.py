@@ -13,6 +13,7 @@ from gridgram.quality import Quality
 from providers.base import IntensityPoint
 from providers.registry import load_providers
 from service.app import build_gridgram
+from service.auditing.checking import check_source
 from service.auditing.own_numbers import OwnDay, ask_own_number, compared, kept_own_numbers
 from service.auditing.usecase import audit
 from service.refreshing import Refresher
@@ -133,7 +134,7 @@ async def test_what_is_no_own_number_costs_nothing_but_itself(tape: Tape, tmp_pa
     tape.answers = {"/public_power": mix_body()} | ({} if body is None else {"/co2eq": body})
     gridgram = german(tmp_path, tape.address)
 
-    told = await gridgram.check_provider("energy_charts", "DE")
+    told = await check_source(gridgram, "energy_charts", "DE")
     kept = await kept_own_numbers(gridgram.intensity.store, "energy_charts", "DE")
     await gridgram.intensity.close()
 
@@ -146,7 +147,7 @@ async def test_a_check_asks_for_it_and_a_forecast_is_not_compared(tape: Tape, tm
     tape.answers = {"/public_power": mix_body(), "/co2eq": own_body(known_hours=10)}
     gridgram = german(tmp_path, tape.address)
 
-    told = await gridgram.check_provider("energy_charts", "DE")
+    told = await check_source(gridgram, "energy_charts", "DE")
     await gridgram.intensity.close()
 
     assert (told["own_number"]["own_mean_g_per_kwh"], told["own_number"]["hours"]) == (400.0, 10)
@@ -157,7 +158,7 @@ async def test_a_store_that_is_away_costs_no_answer(tape: Tape, tmp_path: Path) 
     (tmp_path / "series.sqlite").mkdir()  # which no database can be
     gridgram = german(tmp_path, tape.address)
 
-    told = await gridgram.check_provider("energy_charts", "DE")
+    told = await check_source(gridgram, "energy_charts", "DE")
     fetcher = gridgram.intensity.fetcher
     assert fetcher is not None
     await ask_own_number(fetcher.engine, gridgram.intensity.store, PROVIDERS["energy_charts"], gridgram.zones["DE"])

@@ -1,0 +1,57 @@
+"""What `gridgram providers check` does: one real question to one source, past the store, and how its answer was read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gridgram.errors import Fault, InvalidInput, UpstreamError
+from service.answers import check_answer, own_number_answer
+from service.auditing.own_numbers import compared, newest_day, note_own_numbers, own_points_of
+
+if TYPE_CHECKING:
+    from gridgram.interval import Interval
+    from gridgram.zones import Zone
+    from providers.base import Provider
+    from providers.engine import Fetched
+    from service.answers import CheckAnswer
+    from service.fetching import Fetcher
+    from service.intensity import Intensity
+    from service.usecases import Gridgram
+
+CHECK_SECONDS: Final = 60.0
+
+
+async def check_source(gridgram: Gridgram, name: str, zone: str | None) -> CheckAnswer:
+    """Ask one source for its newest whole day of a zone, its first without one.
+
+    Raises InvalidInput for a name or zone that is not known or not asked, UpstreamError when nothing came.
+    """
+    intensity, fetcher = gridgram.intensity, gridgram.intensity.fetcher
+    provider = fetcher.providers.get(name) if fetcher else None
+    if fetcher is None or provider is None:
+        known = ", ".join(sorted(fetcher.providers)) if fetcher else "none"
+        raise InvalidInput([Fault("name", f"{name[:40]!r} is no source that is asked; those are {known}")])
+    key = next(iter(provider.zones)) if zone is None else zone.upper()
+    if key not in provider.zones:
+        raise InvalidInput([Fault("zone", f"{name} does not tell of {key[:40]!r}; its zones are {', '.join(provider.zones)}")])
+    if reason := fetcher.why_off(provider):
+        raise InvalidInput([Fault("name", f"{name} is off: {reason}")])
+    asked, interval = gridgram.zones[key], newest_day(provider, gridgram.now())
+    fetched = await fetcher.engine.fetch(provider, asked, interval, CHECK_SECONDS)
+    answer = check_answer(provider, asked, interval, fetched)
+    await _add_own_number(answer, intensity, fetcher, provider, asked, interval, fetched)
+    return answer
+
+
+async def _add_own_number(  # noqa: PLR0913, PLR0917 - what is asked, of whom, and what came
+    answer: CheckAnswer, intensity: Intensity, fetcher: Fetcher, provider: Provider, zone: Zone, interval: Interval, fetched: Fetched
+) -> None:
+    """Add what the source states itself of the day, where it does, and keep it."""
+    try:
+        own_points = await own_points_of(fetcher.engine, provider, zone, interval)
+    except UpstreamError as error:
+        answer["faults"].append({"pointer": "what the source states itself", "detail": str(error)})
+        return
+    await note_own_numbers(intensity.store, provider, zone, fetched.points, own_points)
+    for own_day in compared(provider, zone.key, fetched.points, own_points).values():
+        answer["own_number"] = own_number_answer(provider, own_day)
