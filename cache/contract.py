@@ -81,6 +81,13 @@ class SeriesStore(Protocol):
         """What was kept under a name, whole, or None; what cannot be read back exactly is logged once and deleted."""
         ...
 
+    async def swap(self, name: str, before: bytes | None, body: bytes, seconds: float) -> bool:
+        """Keep a body in place of what was read under the name, None for nothing; False, and nothing done, when that is another by now. [s]
+
+        Two who read the same, each add to it and swap so lose nothing of each other.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of files, threads and connections; closing twice is fine."""
         ...

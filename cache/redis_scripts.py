@@ -75,6 +75,16 @@ return redis.call('DEL', KEYS[1])
 )
 """Delete a key, and its field in the index, if it still holds what was read; "" for what is not even a string."""
 
+SWAP: Final = (
+    _MAKE_ROOM
+    + """
+if ARGV[1] ~= digest_of(KEYS[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+)
+"""Write what is kept if the key still holds what was read; ARGV: the SHA-1 of that ("" for nothing), what to write, time to live [ms]."""
+
 HELD: Final = (
     _MAKE_ROOM
     + """

@@ -64,14 +64,23 @@ class RedisShared:
             await self._drop(name, key, packed)
         return body
 
+    async def swap(self, name: str, before: bytes | None, body: bytes, seconds: float) -> bool:
+        """Keep a body in place of what was read; whether that was still kept."""
+        key, packed = self._keys.kept(checked_name(name)), pack_kept(name, body)
+        digest = _digest(None if before is None else pack_kept(name, before))
+        return bool(await self._link.ask(key, "EVAL", redis_scripts.SWAP, 1, key, digest, packed, _milliseconds(seconds)))
+
     async def _drop(self, name: str, key: str, packed: bytes | None) -> None:
         """Delete a damaged body, unless another process has mended it since."""
         if name not in self._reported:
             self._reported.add(name)
             log.warning("store.kept_dropped", store=self._link.place.name, name=name, reason="its checksum does not match")
-        digest = "" if packed is None else sha1(packed, usedforsecurity=False).hexdigest()
-        await self._link.ask(key, "EVAL", redis_scripts.DROP, 1, key, digest)
+        await self._link.ask(key, "EVAL", redis_scripts.DROP, 1, key, _digest(packed))
 
 
 def _milliseconds(seconds: float) -> int:
     return max(1, round(bounded_seconds(seconds) * 1000))
+
+
+def _digest(packed: bytes | None) -> str:
+    return "" if packed is None else sha1(packed, usedforsecurity=False).hexdigest()

@@ -71,6 +71,10 @@ class RedisStore:
         """What is kept under a name, or None."""
         return await self._shared.kept(name)
 
+    async def swap(self, name: str, before: bytes | None, body: bytes, seconds: float) -> bool:
+        """Keep a body in place of what was read; False when that is another by now."""
+        return await self._shared.swap(name, before, body, seconds)
+
     async def close(self) -> None:
         """Finish what is under way and let go of the connections."""
         await self.link.close()

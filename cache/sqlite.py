@@ -103,6 +103,10 @@ class SqliteStore:
         """What is kept under a name, or None."""
         return await self._shared.kept(name)
 
+    async def swap(self, name: str, before: bytes | None, body: bytes, seconds: float) -> bool:
+        """Keep a body in place of what was read; False when that is another by now."""
+        return await self._shared.swap(name, before, body, seconds)
+
     async def close(self) -> None:
         """Wait for what is under way, then close the files and their threads."""
         await self._reads.close()

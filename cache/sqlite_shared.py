@@ -24,14 +24,18 @@ TOKEN_BYTES: Final = 16
 
 SCHEMA: Final = Schema(
     application_id=0x47475248,  # "GGRH"
-    version=1,
+    version=2,
     tables="""
 CREATE TABLE claims (name TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, token TEXT NOT NULL);
 CREATE TABLE pauses (name TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL);
 CREATE TABLE kept (name TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, packed BLOB NOT NULL)
 """,
+    added=("CREATE INDEX kept_until ON kept (until); CREATE INDEX kept_since ON kept (since)",),
 )
-"""Times are the machine's, in unix seconds. Past `until`, or before `since` (the clock was set back), an entry counts as gone."""
+"""Times are the machine's, in unix seconds. Past `until`, or before `since` (the clock was set back), an entry counts as gone.
+
+The indexes find what is gone without a look at every large body.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +71,10 @@ class SharedFile:
         """What is kept under a name."""
         return await self._file.run(self._kept, checked_name(name))
 
+    async def swap(self, name: str, before: bytes | None, body: bytes, seconds: float) -> bool:
+        """Keep a body in place of what was read; whether that was still kept."""
+        return await self._file.run(self._swap, checked_name(name), before, body, bounded_seconds(seconds))
+
     async def close(self) -> None:
         """Wait for what is under way, then close the file."""
         await self._file.close()
@@ -100,6 +108,16 @@ class SharedFile:
         with self._file.transaction() as connection:
             now = _forget_old(connection, "kept")
             connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", (name, now, now + seconds, packed))
+
+    def _swap(self, name: str, before: bytes | None, body: bytes, seconds: float) -> bool:
+        packed = pack_kept(name, body)
+        with self._file.transaction() as connection:
+            now = _forget_old(connection, "kept")
+            found = connection.execute("SELECT packed FROM kept WHERE name = ?", (name,)).fetchone()
+            if (None if found is None else found[0]) != (None if before is None else pack_kept(name, before)):
+                return False
+            connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", (name, now, now + seconds, packed))
+        return True
 
     def _kept(self, name: str) -> bytes | None:
         now, connection = time.time(), self._file.connection()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final, Literal, TypeAlias
 
 
 class Quality(StrEnum):
@@ -37,6 +38,13 @@ class Signal(StrEnum):
     LIFECYCLE = "lifecycle"
     DIRECT = "direct"
     MARGINAL = "marginal"
+
+
+MIX: Final = "mix"
+"""The generation by fuel behind an intensity: what sources tell beside the signals, kept and asked for like them."""
+
+Told: TypeAlias = Signal | Literal["mix"]
+"""What a source can tell of an hour: an intensity of one signal, or the mix."""
 
 
 class Scope(StrEnum):

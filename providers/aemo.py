@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import MICROSECONDS_PER_HOUR, hour_start, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from gridgram.units import g_per_kwh_from_kg_per_kwh
 from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request
@@ -335,4 +336,5 @@ PROVIDER = Provider(
     settles_after=timedelta(hours=2),
     longest_span=LONGEST_SPAN,
     requests_per_minute=240,
+    mix_unit=MixUnit.MEGAWATTS,
 )

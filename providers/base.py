@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from gridgram.quality import MIX
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from gridgram.fuels import Fuel
     from gridgram.interval import Interval
-    from gridgram.quality import Quality, Scope, Signal
+    from gridgram.mix_series import MixUnit
+    from gridgram.quality import Quality, Scope, Signal, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,8 @@ class Provider:
     than `longest_span`; `parse(request, body)` reads one answer or raises `UpstreamError`. `is_empty(status, body)` tells an error
     status that only means "no data". `lag`: how late the newest point usually is. `settles_after`: when an hour no longer changes.
     `history_from`: the first hour worth asking for. `max_bytes`: of one answer, inflated. `is_model`: its hours are computed by a model
-    of its own, not told by those who run the grid. `requests_per_day`: how many requests a
+    of its own, not told by those who run the grid. `mix_unit`: the unit of the generation by fuel that it tells, None where it tells none,
+    only intensities. `requests_per_day`: how many requests a
     day of hours costs. `account`: the provider whose settings hold the secrets, where several share them. `own_number`: what it states
     itself beside its mix.
     """
@@ -175,10 +179,15 @@ class Provider:
     secrets: tuple[Secret, ...] = ()
     max_bytes: int = 8 * 1024 * 1024
     is_model: bool = False
+    mix_unit: MixUnit | None = None
     requests_per_day: int = 1
     login: Login | None = None
     account: str = ""
     own_number: OwnNumber | None = None
+
+    def tells(self, told: Told) -> bool:
+        """Whether its answers give hours of this signal, or a mix."""
+        return self.mix_unit is not None if told == MIX else told in self.info.signals
 
     @property
     def needed_settings(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import Interval, format_time, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request
 from providers.reading import beginning, number
@@ -211,6 +212,7 @@ PROVIDER = Provider(
     settles_after=SETTLES_AFTER,
     longest_span=timedelta(days=1),
     requests_per_minute=30,
+    mix_unit=MixUnit.MEGAWATTS,
     history_from=datetime(2018, 4, 10, tzinfo=UTC),  # not checked against the source: older days have no file
     max_bytes=1024 * 1024,
     is_empty=no_file,

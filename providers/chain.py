@@ -1,4 +1,4 @@
-"""Which sources may answer a zone and a signal, in which order, and why: pure.
+"""Which sources may answer a zone and a signal, or its mix, in which order, and why: pure.
 
 Measured before modelled, keyless before keyed, finer before coarser, few requests before many; the operator's order comes before all
 that. The first that may answer sets the scope: a source that counts something else is refused, never converted.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from gridgram.quality import Signal
+    from gridgram.quality import Told
     from providers.base import Provider
 
 
@@ -22,7 +22,7 @@ HOURLY = frozenset({"history", "recent", "forecast"})
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A source that knows the zone and the signal; `refusal` says why it may not answer, and is empty when it may."""
+    """A source that knows the zone and tells what is asked for; `refusal` says why it may not answer, and is empty when it may."""
 
     provider: Provider
     refusal: str
@@ -34,9 +34,9 @@ class Candidate:
 
 
 def candidates(
-    zone: str, signal: Signal, providers: Iterable[Provider], why_off: Callable[[Provider], str], order: Sequence[str] = ()
+    zone: str, told: Told, providers: Iterable[Provider], why_off: Callable[[Provider], str], order: Sequence[str] = ()
 ) -> list[Candidate]:
-    """The sources of a zone and signal in the order of asking. `why_off` tells why a source is not used, "" when it is.
+    """The sources of a zone's signal or mix in the order of asking. `why_off` tells why a source is not used, "" when it is.
 
     `order` names sources that the operator wants first.
     """
@@ -46,7 +46,7 @@ def candidates(
         wanted = order.index(info.name) if info.name in order else len(order)
         return wanted, provider.is_model, info.needs_key, provider.resolution_minutes, provider.requests_per_day, info.name
 
-    knowing = (provider for provider in providers if zone in provider.zones and signal in provider.info.signals)
+    knowing = (provider for provider in providers if zone in provider.zones and provider.tells(told))
     ranked = sorted((provider for provider in knowing if HOURLY & set(provider.info.offers)), key=rank)
     found: list[Candidate] = []
     for provider in ranked:

@@ -20,6 +20,7 @@ import orjson
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import EPOCH, MICROSECONDS_PER_HOUR, Interval, hour_of, hour_start
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request, Secret
 from providers.reading import number, spans
@@ -396,6 +397,7 @@ PROVIDER = Provider(
     settles_after=SETTLES_AFTER,
     longest_span=LONGEST,
     requests_per_minute=120,  # 9,000 an hour and 5 a second are allowed
+    mix_unit=MixUnit.MEGAWATTS,
     history_from=datetime(2018, 7, 1, tzinfo=UTC),  # not checked against the source: the form had no fuels before
     secrets=(Secret(setting="key", place="query", field="api_key"),),
 )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import EPOCH, Interval, format_time, hour_of, hour_start, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, IntensityPoint, MixPoint, OwnNumber, PointFault, Provider, ProviderInfo, Request
 from providers.reading import beginning, number, read_json, spans
@@ -219,6 +220,7 @@ PROVIDER = Provider(
     settles_after=SETTLES_AFTER,
     longest_span=LONGEST_SPAN,
     requests_per_minute=10,
+    mix_unit=MixUnit.MEGAWATTS,
     history_from=datetime(2015, 1, 1, tzinfo=UTC),
     is_empty=is_empty,
     own_number=OwnNumber(Signal.LIFECYCLE, "co2eq: what it counts is not stated by the source", plan_own, parse_own),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
     from gridgram.interval import Interval
+    from gridgram.mix_series import MixSeries
     from gridgram.series import IntensitySeries
     from gridgram.zones import Zone
     from providers.base import IntensityPoint, Login, MixPoint, Provider
@@ -59,12 +60,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a source gave for a span: its hours by signal, what of its answer could not be used, and why a part of it is missing."""
+    """What a source gave for a span: its hours by signal and their mix, what of it could not be used, and why a part is missing."""
 
     series: Sequence[IntensitySeries]
     faults: Sequence[PointFault]
     points: Sequence[MixPoint | IntensityPoint] = ()
     error: UpstreamError | None = None
+    mix: MixSeries | None = None
 
 
 class Engine:
@@ -268,5 +270,5 @@ def _hours(  # noqa: PLR0913, PLR0917 - what came, and what it is of
     """Check the points of all answers and make hours of them; of a point that comes twice the later answer counts."""
     latest = {(point.start, type(point), getattr(point, "signal", None)): point for batch in batches for point in batch.points}
     points, refused = check(sorted(latest.values(), key=lambda point: point.start), now, zone.longitude)
-    series = hours_of(points, provider, zone.key, interval.first_hour, interval.end_hour, now)
-    return Fetched(series, [*(fault for batch in batches for fault in batch.faults), *refused], points, error)
+    hours = hours_of(points, provider, zone.key, interval.first_hour, interval.end_hour, now)
+    return Fetched(hours.series, [*(fault for batch in batches for fault in batch.faults), *refused], points, error, hours.mix)

@@ -27,6 +27,7 @@ from defusedxml.ElementTree import fromstring
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import Interval, format_time, from_microseconds, hour_of, hour_start, parse_time, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request, Secret
 from providers.reading import beginning, number, spans
@@ -458,6 +459,7 @@ PROVIDER = Provider(
     settles_after=SETTLES_AFTER,
     longest_span=LONGEST,
     requests_per_minute=200,  # 400 are allowed; more are answered with a ban of ten minutes
+    mix_unit=MixUnit.MEGAWATTS,
     history_from=datetime(2015, 1, 5, tzinfo=UTC),  # not checked against the source: the platform's first day
     secrets=(Secret(setting="key", place="query", field="securityToken"),),
     max_bytes=MAX_BYTES,

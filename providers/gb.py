@@ -21,6 +21,7 @@ from typing import Any
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import Interval, hour_of, hour_start, parse_time, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, IntensityPoint, MixPoint, OwnNumber, PointFault, Provider, ProviderInfo, Request
 from providers.reading import beginning, number, read_json, spans
@@ -220,6 +221,7 @@ MIX = Provider(
     settles_after=SETTLES_AFTER,
     longest_span=LONGEST_SPAN,
     requests_per_minute=30,
+    mix_unit=MixUnit.PERCENT,
     history_from=datetime(2018, 1, 1, tzinfo=UTC),
     own_number=OwnNumber(
         Signal.DIRECT, "the national intensity: combustion, imports by country, biomass at 120 g/kWh", plan_intensity, parse_intensity

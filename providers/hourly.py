@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gridgram.fuels import IPCC_2014, Fuel
-from gridgram.interval import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_MINUTE
+from gridgram.fuels import IPCC_2014
+from gridgram.interval import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_MINUTE, to_microseconds
 from gridgram.mix import intensities_of_mix
+from gridgram.mix_series import FUELS, MixSeries, MixSource
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
 from gridgram.series import IntensitySeries, Source
 from providers.base import IntensityPoint, MixPoint
@@ -32,9 +33,16 @@ if TYPE_CHECKING:
 
 MINUTES_PER_HOUR = 60
 MIX_SIGNALS = (Signal.LIFECYCLE, Signal.DIRECT)
-_FUELS = tuple(Fuel)
 
 Point = MixPoint | IntensityPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """What points told of the hours of a span: intensities by signal, and the mix behind them, None where no whole hour has one."""
+
+    series: list[IntensitySeries]
+    mix: MixSeries | None
 
 
 def hours_of(  # noqa: PLR0913, PLR0917 - the points, whose they are, the span, and how to read them
@@ -45,8 +53,8 @@ def hours_of(  # noqa: PLR0913, PLR0917 - the points, whose they are, the span, 
     end_hour: int,
     fetched_at: datetime,
     table: FactorTable = IPCC_2014,
-) -> list[IntensitySeries]:
-    """The hours [first_hour, end_hour) by signal, as far as the points make whole hours; a signal without any is left out."""
+) -> Hours:
+    """The hours [first_hour, end_hour), as far as the points make whole hours; a signal without any is left out."""
     mixes: defaultdict[int, list[Point]] = defaultdict(list)
     numbers: dict[Signal, defaultdict[int, list[Point]]] = {}
     for point in points:
@@ -57,11 +65,14 @@ def hours_of(  # noqa: PLR0913, PLR0917 - the points, whose they are, the span, 
             numbers.setdefault(point.signal, defaultdict(list))[hour].append(point)
     target = _Target(provider, zone, range(first_hour, end_hour), fetched_at)
     told = provider.info.signals
+    whole = _whole(mixes, target.span)
+    generation = _generation(whole)
     found = [
-        *_from_mixes(_whole(mixes, target.span), target, [signal for signal in MIX_SIGNALS if signal in told], table),
+        *_from_mixes(whole, generation, target, [signal for signal in MIX_SIGNALS if signal in told], table),
         *(_from_numbers(_whole(by_hour, target.span), target, signal) for signal, by_hour in numbers.items() if signal in told),
     ]
-    return [series for series in found if series.quality.any()]
+    mix = target.mix(whole, generation)
+    return Hours([series for series in found if series.quality.any()], mix if mix is not None and mix.quality.any() else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,21 @@ class _Target:
         info = self.provider.info
         sources = [Source(info.name, signal, info.scope[0], info.licence, info.attribution, self.fetched_at, detail) for detail in told]
         return IntensitySeries(self.zone, signal, self.span.start, **columns, quality=quality, source=origin, sources=tuple(sources))
+
+    def mix(self, whole: Mapping[int, Sequence[Point]], generation: NDArray[np.float64]) -> MixSeries | None:
+        """Lay the mixes of the whole hours on the span; None where the source does not say in which unit it tells them."""
+        unit, info, hours = self.provider.mix_unit, self.provider.info, len(self.span)
+        if unit is None or not whole:
+            return None
+        told, quality = np.full((hours, len(FUELS)), np.nan), np.zeros(hours, np.uint8)
+        places = np.array(list(whole), np.int64) - self.span.start
+        total = np.nansum(generation, axis=1)
+        is_told = (total > 0) & np.isfinite(total)
+        told[places[is_told]] = generation[is_told]
+        quality[places] = np.where(is_told, [_quality_code(parts) for parts in whole.values()], MISSING_CODE)
+        fetched_at = np.where(quality == MISSING_CODE, 0, to_microseconds(self.fetched_at))
+        source = MixSource(info.name, unit, info.licence, info.attribution)
+        return MixSeries(self.zone, self.span.start, told, quality, np.zeros(hours, np.uint8), fetched_at, (source,))
 
 
 def _whole(by_hour: Mapping[int, Sequence[Point]], span: range) -> dict[int, Sequence[Point]]:
@@ -119,19 +145,24 @@ def _quality_code(parts: Sequence[Point]) -> int:
     return worst if len(fuels) <= 1 else max(worst, QUALITY_CODES[Quality.ESTIMATED])
 
 
-def _from_mixes(
-    whole: Mapping[int, Sequence[Point]], target: _Target, signals: Sequence[Signal], table: FactorTable
-) -> Iterator[IntensitySeries]:
-    """The hours of mixes, once for each signal; the fuels are averaged once."""
-    mw = np.full((len(whole), len(_FUELS)), np.nan)
+def _generation(whole: Mapping[int, Sequence[Point]]) -> NDArray[np.float64]:
+    """The mean of each fuel (columns) over the hours (rows), NaN where no part of an hour reports it; what is drawn counts as 0. [MW]"""
+    generation = np.full((len(whole), len(FUELS)), np.nan)
     for row, parts in enumerate(whole.values()):
         mixes = [part for part in parts if isinstance(part, MixPoint)]
-        for column, fuel in enumerate(_FUELS):
+        for column, fuel in enumerate(FUELS):
             reported = [(max(mix.mw[fuel], 0.0) * mix.minutes, mix.minutes) for mix in mixes if fuel in mix.mw]
             if reported:  # a part that does not report the fuel says nothing about it, least of all 0
-                mw[row, column] = sum(energy for energy, _ in reported) / sum(minutes for _, minutes in reported)
+                generation[row, column] = sum(energy for energy, _ in reported) / sum(minutes for _, minutes in reported)
+    return generation
+
+
+def _from_mixes(
+    whole: Mapping[int, Sequence[Point]], generation: NDArray[np.float64], target: _Target, signals: Sequence[Signal], table: FactorTable
+) -> Iterator[IntensitySeries]:
+    """The hours of mixes, once for each signal."""
     for signal in signals:
-        found = intensities_of_mix(mw, _FUELS, table, signal)
+        found = intensities_of_mix(generation, FUELS, table, signal)
         numbers = {"g_per_kwh": found.g_per_kwh, "low": found.low, "high": found.high}
         yield target.series(whole, signal, numbers, [f"Generation by fuel x {table.name} factors."] * len(whole))
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import MICROSECONDS_PER_HOUR, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request
 from providers.reading import number, read_json
@@ -123,4 +124,5 @@ PROVIDER = Provider(
     settles_after=HELD,
     longest_span=HELD,
     requests_per_minute=12,
+    mix_unit=MixUnit.MEGAWATTS,
 )

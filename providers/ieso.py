@@ -17,6 +17,7 @@ from defusedxml import DefusedXmlException, ElementTree
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import MICROSECONDS_PER_HOUR, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request
 from providers.reading import beginning, number
@@ -166,6 +167,7 @@ PROVIDER = Provider(
     settles_after=DAY_FILES_LAST,
     longest_span=timedelta(days=366),
     requests_per_minute=60,
+    mix_unit=MixUnit.MEGAWATTS,
     history_from=datetime(2015, 1, 1, 5, tzinfo=UTC),
     max_bytes=24 * 1024 * 1024,
     is_empty=is_empty,

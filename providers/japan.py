@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import MICROSECONDS_PER_HOUR, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request
 from providers.reading import beginning, number
@@ -272,6 +273,7 @@ PROVIDER = Provider(
     settles_after=timedelta(days=62),
     longest_span=timedelta(days=366),
     requests_per_minute=30,
+    mix_unit=MixUnit.MEGAWATTS,
     history_from=datetime(2016, 3, 31, 15, tzinfo=UTC),
     is_empty=is_empty,
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import MICROSECONDS_PER_HOUR, hour_of, parse_time
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, MixPoint, PointFault, Provider, ProviderInfo, Request
 from providers.reading import number, read_json
@@ -92,4 +93,5 @@ PROVIDER = Provider(
     settles_after=timedelta(hours=1),
     longest_span=timedelta(days=1),
     requests_per_minute=12,
+    mix_unit=MixUnit.MEGAWATTS,
 )

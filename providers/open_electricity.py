@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import MICROSECONDS_PER_HOUR, Interval, parse_time, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from gridgram.units import g_per_kwh_from_kg_per_kwh
 from providers.base import Batch, MixPoint, OwnNumber, PointFault, Provider, ProviderInfo, Request, Secret
@@ -301,6 +302,7 @@ PROVIDERS = (
         settles_after=timedelta(days=2),
         longest_span=LONGEST_SPAN,
         requests_per_minute=60,
+        mix_unit=MixUnit.MEGAWATTS,
         history_from=datetime(1998, 12, 7, tzinfo=UTC),
         secrets=(Secret("key", "header", "Authorization", "Bearer {}"),),
         max_bytes=16 * 1024 * 1024,
@@ -316,6 +318,7 @@ PROVIDERS = (
         settles_after=timedelta(days=2),
         longest_span=FILE_SPAN,
         requests_per_minute=12,
+        mix_unit=MixUnit.MEGAWATTS,
         own_number=OwnNumber(Signal.DIRECT, "its emissions over its generation: combustion, by the factor of each plant"),
     ),
 )

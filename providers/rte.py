@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_MINUTE, Interval, hour_of, hour_start, parse_time, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from providers.base import Batch, MixPoint, OwnNumber, PointFault, Provider, ProviderInfo, Request
 from providers.reading import beginning, number, read_json, spans
@@ -175,6 +176,7 @@ PROVIDER = Provider(
     settles_after=timedelta(days=365),
     longest_span=LONGEST_SPAN,
     requests_per_minute=30,
+    mix_unit=MixUnit.MEGAWATTS,
     history_from=datetime(2012, 1, 1, tzinfo=UTC),
     own_number=OwnNumber(Signal.DIRECT, "taux_co2: combustion in France by RTE's own factors, biomass included"),
 )

@@ -13,7 +13,7 @@ import structlog
 
 from gridgram.errors import StoreError, UpstreamError
 from gridgram.interval import HOURS_PER_DAY, Interval, hour_of, hour_start
-from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
+from gridgram.quality import MISSING_CODE, MIX, QUALITY_CODES, Quality, Signal, Told
 from providers.errors import KeyRefused, OverQuota, RateLimited
 from providers.spending import is_spent
 from service.asked import Answered, Asked, spans_of
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cache.contract import SeriesStore
+    from gridgram.mix_series import MixSeries
     from gridgram.series import IntensitySeries
     from gridgram.zones import Zone
     from providers.base import Provider
     from providers.engine import Engine, Fetched
     from service.claims import Claim
+    from service.mixes.kept import KeptMixes
 
 log = structlog.get_logger()
 
@@ -47,20 +49,29 @@ TOLD = QUALITY_CODES[Quality.ESTIMATED]
 """The worst quality of an hour that a source told of the past."""
 KNOWN = QUALITY_CODES[Quality.FORECAST]
 """The worst quality of an hour that a source told at all."""
-_BITS = {signal: 1 << place for place, signal in enumerate(Signal)}
+_BITS: Final[dict[Told, int]] = {told: 1 << place for place, told in enumerate((*Signal, MIX))}
 
 
 class Shelf(Protocol):
     """Where hours are read from and put, in the store and in memory: `service.intensity.Intensity`."""
 
     store: SeriesStore
+    mixes: KeptMixes
 
     async def held_hours(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
         """The hours [first_hour, end_hour) as they are held."""
         ...
 
+    async def held_quality(self, zone: str, told: Told, first_hour: int, end_hour: int) -> NDArray[np.uint8]:
+        """The qualities (codes) of the hours [first_hour, end_hour) as they are held, of a signal or of the mix."""
+        ...
+
     async def put(self, fetched: Sequence[IntensitySeries]) -> bool:
         """Lay fetched hours over what is held; whether the store has them, and not only this process."""
+        ...
+
+    async def put_mix(self, mix: MixSeries) -> bool:
+        """Lay fetched mixes over what is held; whether the store has them."""
         ...
 
     async def look_again(self) -> None:
@@ -73,7 +84,7 @@ class Errand:
     """What is to be brought. `due_by`: days whose time comes until then are due [monotonic s]; `deadline`: its end [monotonic s]."""
 
     zone: Zone
-    signal: Signal
+    signal: Told
     shelf: Shelf
     due_by: float
     deadline: float
@@ -100,7 +111,7 @@ class Asker:
 
     engine: Engine
     clock: Callable[[], datetime]
-    usable: Callable[[str, Signal], list[Provider]]
+    usable: Callable[[str, Told], list[Provider]]
     fetches: int = 0
     claims_lost: int = 0
     asked: Asked = field(default_factory=Asked)
@@ -153,6 +164,8 @@ class Asker:
             if claim.is_over:  # another has asked since, and what it brought is newer
                 return False
             is_shared = not kept or await errand.shelf.put(kept)
+            if fetched.mix is not None and (mix := await self._allowed_mix(provider, fetched.mix, errand.shelf)) is not None:
+                is_shared = await errand.shelf.put_mix(mix) and is_shared
             await note_noons(errand.shelf.store, provider.info.name, errand.zone, fetched.points)
             await note_own_numbers(errand.shelf.store, provider, errand.zone, fetched.points)
         if not isinstance(error, OverQuota):  # that says nothing of the source: others may ask it
@@ -178,8 +191,8 @@ class Asker:
             end, enough = min(first + HOURS_PER_DAY, end_of_told(provider, now)), KNOWN
         if end <= first:
             return True
-        newest = await errand.shelf.held_hours(errand.zone.key, errand.signal, end - 1, end)
-        return bool(MISSING_CODE < newest.quality[0] <= enough)
+        (newest,) = await errand.shelf.held_quality(errand.zone.key, errand.signal, end - 1, end)
+        return bool(MISSING_CODE < newest <= enough)
 
     async def _allowed(self, provider: Provider, told: IntensitySeries, shelf: Shelf) -> IntensitySeries | None:
         """The hours that this source may tell of: none of a signal that it is refused for, and no hour that one before it has told."""
@@ -189,9 +202,17 @@ class Asker:
         if provider is usable[0]:
             return told
         held = await shelf.held_hours(told.zone, told.signal, told.first_hour, told.end_hour)
-        others = np.array([source.provider != provider.info.name for source in held.sources] or [False])
-        is_told = (held.quality != MISSING_CODE) & (held.quality <= TOLD) & others[np.where(held.quality != MISSING_CODE, held.source, 0)]
-        return replace(told, quality=np.where(is_told, np.uint8(MISSING_CODE), told.quality))
+        return replace(told, quality=np.where(_told_by_others(provider, held), np.uint8(MISSING_CODE), told.quality))
+
+    async def _allowed_mix(self, provider: Provider, mix: MixSeries, shelf: Shelf) -> MixSeries | None:
+        """The same of a mix."""
+        usable = self.usable(mix.zone, MIX)
+        if provider not in usable:
+            return None
+        if provider is usable[0]:
+            return mix
+        held = await shelf.mixes.read(mix.zone, mix.first_hour, mix.end_hour)
+        return replace(mix, quality=np.where(_told_by_others(provider, held), np.uint8(MISSING_CODE), mix.quality))
 
     async def _sorted(self, provider: Provider, errand: Errand, days: Iterable[int], enough: int) -> Sorted:
         """The days that the source may better: an hour is missing that it may have, or is not yet good enough.
@@ -218,7 +239,7 @@ class Asker:
         first, end = day * HOURS_PER_DAY, min((day + 1) * HOURS_PER_DAY, end_of_told(provider, now))
         if end <= first or (provider.history_from is not None and hour_start((day + 1) * HOURS_PER_DAY) <= provider.history_from):
             return np.zeros(0, np.uint8)
-        return (await errand.shelf.held_hours(errand.zone.key, errand.signal, first, end)).quality
+        return await errand.shelf.held_quality(errand.zone.key, errand.signal, first, end)
 
     async def _learn(self, provider: Provider, errand: Errand) -> None:
         """Learn which days other processes have asked the source for."""
@@ -257,12 +278,25 @@ def key_digest(engine: Engine, provider: Provider) -> str:
     return blake2b(repr(secrets).encode(), digest_size=3).hexdigest()
 
 
+def _told_by_others(provider: Provider, held: IntensitySeries | MixSeries) -> NDArray[np.bool_]:
+    """Which hours another source has told."""
+    others = np.array([source.provider != provider.info.name for source in held.sources] or [False])
+    is_present = held.quality != MISSING_CODE
+    is_told: NDArray[np.bool_] = is_present & (held.quality <= TOLD) & others[np.where(is_present, held.source, 0)]
+    return is_told
+
+
 def _told(fetched: Fetched | None) -> dict[int, int]:
-    """Of which signals an answer tells hours, by day, a bit each."""
+    """Of which signals an answer tells hours, and of which the mix, by day, a bit each."""
     told: dict[int, int] = {}
-    for series in fetched.series if fetched else ():
-        for day in np.unique((series.quality.nonzero()[0] + series.first_hour) // HOURS_PER_DAY).tolist():
-            told[day] = told.get(day, 0) | _BITS[series.signal]
+    if fetched is None:
+        return told
+    kinds: list[tuple[Told, IntensitySeries | MixSeries]] = [(series.signal, series) for series in fetched.series]
+    if fetched.mix is not None:
+        kinds.append((MIX, fetched.mix))
+    for kind, hours in kinds:
+        for day in np.unique((hours.quality.nonzero()[0] + hours.first_hour) // HOURS_PER_DAY).tolist():
+            told[day] = told.get(day, 0) | _BITS[kind]
     return told
 
 

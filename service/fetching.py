@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from gridgram.quality import Signal
+    from gridgram.quality import Told
     from gridgram.zones import Zone
     from providers.base import Provider
     from providers.engine import Engine
@@ -70,37 +70,37 @@ class Fetcher:
     joined: int = 0
     early: int = 0
     asker: Asker = field(init=False)
-    _chains: dict[tuple[str, Signal], list[Candidate]] = field(default_factory=dict)
-    _quiet_until: OrderedDict[tuple[str, Signal, int], float] = field(default_factory=OrderedDict)
+    _chains: dict[tuple[str, Told], list[Candidate]] = field(default_factory=dict)
+    _quiet_until: OrderedDict[tuple[str, Told, int], float] = field(default_factory=OrderedDict)
     _took_seconds: dict[str, float] = field(default_factory=dict)
-    _under_way: dict[tuple[str, Signal], list[Flight]] = field(default_factory=dict)
+    _under_way: dict[tuple[str, Told], list[Flight]] = field(default_factory=dict)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.asker = Asker(self.engine, self.clock, self.usable)
 
-    def candidates(self, zone: str, signal: Signal) -> list[Candidate]:
-        """The sources of a zone and signal, in the order of asking, those that are refused included."""
+    def candidates(self, zone: str, signal: Told) -> list[Candidate]:
+        """The sources of a zone's signal or mix, in the order of asking, those that are refused included."""
         chain = self._chains.get((zone, signal))
         if chain is None:
             chain = self._chains[zone, signal] = candidates(zone, signal, self.providers.values(), self.why_off, self.order)
         return chain
 
-    def usable(self, zone: str, signal: Signal) -> list[Provider]:
-        """The sources that are asked for a zone and signal."""
+    def usable(self, zone: str, signal: Told) -> list[Provider]:
+        """The sources that are asked for a zone's signal or mix."""
         return [candidate.provider for candidate in self.candidates(zone, signal) if candidate.may_answer]
 
-    def is_answering(self, zone: str, signal: Signal) -> bool:
+    def is_answering(self, zone: str, signal: Told) -> bool:
         """Whether one of the sources is worth waiting for: it did not fail the last time."""
         return any(not self.engine.health_of(provider).failures_in_a_row for provider in self.usable(zone, signal))
 
-    def told_span(self, zone: str, signal: Signal) -> tuple[int, int]:
+    def told_span(self, zone: str, signal: Told) -> tuple[int, int]:
         """The hours [first, end) that the sources can have told of by now, for all that they say of themselves."""
         now, sources = self.clock(), self.usable(zone, signal)
         first = min((hour_of(source.history_from) if source.history_from else 0 for source in sources), default=0)
         return first, max((end_of_told(source, now) for source in sources), default=0)
 
-    def due_at(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> float:
+    def due_at(self, zone: str, signal: Told, first_hour: int, end_hour: int) -> float:
         """When a source may have something new for the first day of the span; never where none is asked. [monotonic s]"""
         quiet_until = self._quiet_until
         due_at = min([quiet_until.get((zone, signal, day), NEVER) for day in _days(first_hour, end_hour)], default=FOR_EVER)
@@ -116,7 +116,7 @@ class Fetcher:
         self._quiet_until.clear()
         self.asker.asked.forget()
 
-    def look_into(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
+    def look_into(self, zone: str, signal: Told, first_hour: int, end_hour: int) -> None:
         """Look into the days anew, because the store holds nothing of them: what was fetched of them may be lost."""
         for day in _days(first_hour, end_hour):
             self._quiet_until.pop((zone, signal, day), None)
@@ -129,7 +129,7 @@ class Fetcher:
             if provider is not None and (not key or key == key_digest(self.engine, provider)):
                 self.engine.health_of(provider).heed(time.monotonic(), seconds)
 
-    def flight(self, zone: Zone, signal: Signal, hours: range, due_by: float, shelf: Shelf) -> Flight:
+    def flight(self, zone: Zone, signal: Told, hours: range, due_by: float, shelf: Shelf) -> Flight:
         """The flight that brings those days of these hours that are due until then [monotonic s]: the one under way, or a new one."""
         under_way = self._under_way.setdefault((zone.key, signal), [])
         wanted = frozenset(self._due(zone.key, signal, _days(hours.start, hours.stop), due_by))
@@ -191,7 +191,7 @@ class Fetcher:
         if self.asker.fetches > fetches:
             self._took_seconds[zone] = time.monotonic() - started
 
-    def _due(self, zone: str, signal: Signal, days: Iterable[int], due_by: float) -> list[int]:
+    def _due(self, zone: str, signal: Told, days: Iterable[int], due_by: float) -> list[int]:
         return [day for day in days if self._quiet_until.get((zone, signal, day), NEVER) <= due_by]
 
 

@@ -16,19 +16,23 @@ import structlog
 
 from gridgram.errors import GridgramError, StoreError, StoreRefused
 from gridgram.interval import HOURS_PER_DAY, Month, hour_of, months_between
-from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality
+from gridgram.quality import MISSING_CODE, MIX, QUALITY_CODES, Quality
 from gridgram.series import joined, month_series, overlay
 from gridgram.sums import MonthChunk
 from service.asking import KNOWN
 from service.freshness import RECENT_DAYS
+from service.mixes.kept import KeptMixes
 from service.quota import within_quota
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
+    from numpy.typing import NDArray
+
     from cache.contract import Held, SeriesStore
     from cache.memory import ChunkMemory
-    from gridgram.quality import Signal
+    from gridgram.mix_series import MixSeries
+    from gridgram.quality import Signal, Told
     from gridgram.series import IntensitySeries
     from gridgram.zones import Zones
     from providers.reference import Reference
@@ -64,7 +68,7 @@ class Intensity:
     store_is_away: bool = False
     answers_first: bool = False
     stale_served: int = 0
-    in_use: dict[tuple[str, Signal], float] = field(default_factory=dict)
+    in_use: dict[tuple[str, Told], float] = field(default_factory=dict)
     store_refusals: int = 0
     _recent_from: int = 0
     _is_refused: bool = False
@@ -76,6 +80,10 @@ class Intensity:
     _checked_at: float = field(default=float("-inf"))
     _looking: asyncio.Task[None] | None = None
     _generation: int = -1
+    mixes: KeptMixes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mixes = KeptMixes(self.store, self._store_failed, self._mix_lost)
 
     async def read(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
         """The hours [first_hour, end_hour): the best that is to be had of each, explicit holes where nothing is."""
@@ -90,6 +98,11 @@ class Intensity:
             self.stale_served += 1
         return await self.held_hours(zone, signal, first_hour, end_hour)
 
+    async def read_mix(self, zone: str, first_hour: int, end_hour: int) -> MixSeries:
+        """The mix of the hours [first_hour, end_hour), explicit holes where no source told one; nothing typical ever stands in."""
+        await self.prepare(zone, MIX, first_hour, end_hour)
+        return await self.mixes.read(zone, first_hour, end_hour)
+
     def at_hand(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries | None:
         """A series that holds the hours and need not be waited for; None where the store or a source has to be looked at, or two months."""
         month = Month.of_hour(first_hour)
@@ -101,7 +114,7 @@ class Intensity:
             return None
         return chunk.series
 
-    async def prepare(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
+    async def prepare(self, zone: str, signal: Told, first_hour: int, end_hour: int) -> None:
         """Ask the sources for what is missing or may have changed in the span. A caller that leaves does not stop it for the others.
 
         Raises QuotaExhausted when the caller has a key whose calls to sources are used up; hours that are held are still read.
@@ -116,7 +129,7 @@ class Intensity:
         with within_quota(lambda: flight.task.done() and fetcher.due_at(zone, signal, first_hour, end_hour) <= time.monotonic()):
             await asyncio.wait([flight.task], timeout=fetcher.seconds)
 
-    async def refresh(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> None:
+    async def refresh(self, zone: str, signal: Told, first_hour: int, end_hour: int) -> None:
         """Fetch what is due of the span, and return when that is done. Does not count as a use of the zone."""
         if self.fetcher is None or self.zones is None:
             return
@@ -146,7 +159,7 @@ class Intensity:
         await asyncio.gather(*self._loading.values(), *([self._looking] if self._looking else []), return_exceptions=True)
         await self.store.close()
 
-    async def _flight(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> Flight | None:
+    async def _flight(self, zone: str, signal: Told, first_hour: int, end_hour: int) -> Flight | None:
         """The fetch of what is due of a span, begun if it was not under way; None when there is nothing to wait for."""
         if self.fetcher is None or self.zones is None:
             return None
@@ -160,14 +173,14 @@ class Intensity:
         flight = self.fetcher.flight(self.zones[zone], signal, range(first_hour, end_hour), max(due_at, now), self)
         return flight if due_at <= now else None
 
-    async def _is_held(self, zone: str, signal: Signal, first_hour: int, end_hour: int, flight: Flight) -> bool:
+    async def _is_held(self, zone: str, signal: Told, first_hour: int, end_hour: int, flight: Flight) -> bool:
         """Whether no hour of the span is missing that the flight may bring."""
         assert self.fetcher is not None  # noqa: S101 - a flight is the fetcher's
         first_told, end_told = self.fetcher.told_span(zone, signal)
         first_hour, end_hour = max(first_hour, first_told), min(end_hour, end_told)
         if first_hour >= end_hour:
             return True
-        quality = (await self.held_hours(zone, signal, first_hour, end_hour)).quality
+        quality = await self.held_quality(zone, signal, first_hour, end_hour)
         is_asked = np.isin(np.arange(first_hour, end_hour) // HOURS_PER_DAY, list(flight.days))
         return not (((quality == MISSING_CODE) | (quality > KNOWN)) & is_asked).any()
 
@@ -177,6 +190,12 @@ class Intensity:
         if len(chunks) == 1:
             return chunks[0].series.window(first_hour, end_hour)
         return joined([chunk.series for chunk in chunks]).window(first_hour, end_hour)
+
+    async def held_quality(self, zone: str, told: Told, first_hour: int, end_hour: int) -> NDArray[np.uint8]:
+        """The qualities (codes) of the hours [first_hour, end_hour) as they are held, of a signal or of the mix."""
+        if told == MIX:
+            return (await self.mixes.read(zone, first_hour, end_hour)).quality
+        return (await self.held_hours(zone, told, first_hour, end_hour)).quality
 
     async def chunks(self, zone: str, signal: Signal, months: Sequence[Month]) -> list[MonthChunk]:
         """The months, each whole, from memory where they are there and not outdated."""
@@ -210,6 +229,17 @@ class Intensity:
                 (chunk,) = await self.chunks(series.zone, series.signal, [month])
                 self.memory.put(MonthChunk(overlay(chunk.series, hours)))
         return is_stored
+
+    async def put_mix(self, mix: MixSeries) -> bool:
+        """Lay fetched mixes over what is held; whether the store has them."""
+        is_stored = await self.mixes.put(mix)
+        self._is_unkept = self._is_unkept or not is_stored
+        return is_stored
+
+    def _mix_lost(self, zone: str, month: Month) -> None:
+        """Look into the days of a month anew whose mixes the store no longer has."""
+        if self.fetcher is not None:
+            self.fetcher.look_into(zone, MIX, month.first_hour, month.next.first_hour)
 
     async def _loaded(self, zone: str, signal: Signal, months: tuple[Month, ...]) -> list[MonthChunk]:
         """The months from the store; of many who need the same at once, one reads. One that leaves does not stop it for the others."""
@@ -267,6 +297,7 @@ class Intensity:
 
     async def look_again(self) -> None:
         """See at once what other processes have written."""
+        self.mixes.look_again()
         if self._looking is not None:  # it may have begun before they wrote
             await asyncio.wait([self._looking])
         self._checked_at = float("-inf")

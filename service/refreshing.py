@@ -21,6 +21,7 @@ from service.freshness import RECENT_DAYS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from gridgram.quality import Told
     from service.intensity import Intensity
 
 log = structlog.get_logger()
@@ -45,7 +46,7 @@ class Refresher:
     zones: Sequence[str] = ()
     rounds: int = 0
     failures: int = 0
-    _failing: set[tuple[str, Signal]] = field(default_factory=set)
+    _failing: set[tuple[str, Told]] = field(default_factory=set)
     _own_asked: dict[tuple[str, str], float] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -70,7 +71,7 @@ class Refresher:
                 zones.create_task(self._refresh(zone, signal, room))
         self.rounds += 1
 
-    def wanted(self) -> Iterator[tuple[str, Signal]]:
+    def wanted(self) -> Iterator[tuple[str, Told]]:
         """The zones and signals to keep fresh: the named ones by every signal that a source tells, then those in use."""
         intensity, fetcher = self.intensity, self.intensity.fetcher
         if fetcher is None:
@@ -81,7 +82,7 @@ class Refresher:
         intensity.in_use = {key: asked_at for key, asked_at in intensity.in_use.items() if asked_at > since}
         yield from (key for key in intensity.in_use if key[0] not in self.zones)
 
-    async def _refresh(self, zone: str, signal: Signal, room: asyncio.Semaphore) -> None:
+    async def _refresh(self, zone: str, signal: Told, room: asyncio.Semaphore) -> None:
         try:
             async with room:
                 await self.intensity.refresh(zone, signal, *self._span(zone, signal))
@@ -94,7 +95,7 @@ class Refresher:
         else:
             self._failing.discard((zone, signal))
 
-    async def _cross_check(self, zone: str, signal: Signal) -> None:
+    async def _cross_check(self, zone: str, signal: Told) -> None:
         """Ask the sources of a zone for what they state themselves, once a day each."""
         intensity, fetcher = self.intensity, self.intensity.fetcher
         if fetcher is None or intensity.zones is None:
@@ -105,7 +106,7 @@ class Refresher:
                 self._own_asked[key] = now
                 await ask_own_number(fetcher.engine, intensity.store, provider, intensity.zones[zone])
 
-    def _span(self, zone: str, signal: Signal) -> tuple[int, int]:
+    def _span(self, zone: str, signal: Told) -> tuple[int, int]:
         """The recent hours, the present one and those that a source forecasts."""
         fetcher = self.intensity.fetcher
         assert fetcher is not None  # noqa: S101 - without one no zone is wanted

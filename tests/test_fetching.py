@@ -6,22 +6,28 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
 from gridgram.errors import InvalidInput, StoreError
-from gridgram.quality import Scope, Signal
+from gridgram.fuels import IPCC_2014, Fuel
+from gridgram.mix import intensities_of_mix
+from gridgram.mix_series import FUELS
+from gridgram.quality import Quality, Scope, Signal
 from providers.base import Request
 from providers.engine import Options
 from providers.registry import load_providers
 from service import asking, intensity
 from service.app import build_gridgram
 from service.auditing.checking import check_source
+from service.mixes import kept
 from service.requests import SeriesQuery, read_request
 from service.scheduling.usecase import read_task, schedule
 from service.settings import ProviderSettings, Settings
+from tests.mixes import told
 from tests.providers.tape import Tape, running_tape
 from tests.providers.test_engine import TOY
 
@@ -230,6 +236,96 @@ async def test_checking_a_source_tells_what_came_and_how_it_was_read(gridgram: G
         await check_source(gridgram, "gb", None)
 
 
+DAY = int(START.timestamp()) // 3_600
+NOON = {
+    Fuel.OIL: 0.0,
+    Fuel.COAL: 0.0,
+    Fuel.GAS: 3_120.0,
+    Fuel.NUCLEAR: 45_000.0,
+    Fuel.WIND: 6_000.0,
+    Fuel.SOLAR: 0.0,
+    Fuel.HYDRO: 5_500.0,
+    Fuel.BIOMASS: 900.0,
+}
+
+
+async def test_the_mix_behind_fetched_hours_is_kept_as_its_source_told_it(gridgram: Gridgram, tape: Tape, tmp_path: Path) -> None:
+    await asked(gridgram)
+    calls = tape.calls
+
+    mix = await gridgram.intensity.read_mix("FR", DAY, DAY + 24)
+
+    assert tape.calls == calls
+    hour, fuels, quality, provider, _ = told(mix)[12]
+    assert (hour, quality, provider) == (DAY + 12, Quality.MEASURED, "rte")
+    assert fuels == NOON
+    lifecycle = await gridgram.intensity.held_hours("FR", Signal.LIFECYCLE, DAY, DAY + 24)
+    again = intensities_of_mix(mix.generation, FUELS, IPCC_2014, Signal.LIFECYCLE)
+    assert again.g_per_kwh.tolist() == lifecycle.g_per_kwh.tolist()
+
+    await gridgram.intensity.close()
+    after_a_restart = gridgram_over(tmp_path, tape.address)
+    assert told(await after_a_restart.intensity.read_mix("FR", DAY, DAY + 24)) == told(mix)
+    assert tape.calls == calls
+    await after_a_restart.intensity.close()
+
+
+async def test_a_mix_is_fetched_for_itself_where_the_hours_are_held_and_it_is_not(tape: Tape, tmp_path: Path) -> None:
+    """As in a store that was filled before mixes were kept."""
+    before = gridgram_over(tmp_path, tape.address)
+    await asked(before)
+    for name in ("mix/FR/2024-03", "asked/rte/FR"):
+        await before.intensity.store.keep(name, b"", 0.001)
+    await before.intensity.close()
+    calls = tape.calls
+    gridgram = gridgram_over(tmp_path, tape.address)
+
+    assert len(told(await gridgram.intensity.read_mix("FR", DAY, DAY + 24))) == 24
+
+    fetched = tape.calls
+    assert fetched > calls
+    await asked(gridgram)
+    await gridgram.intensity.read_mix("FR", DAY, DAY + 24)
+    assert tape.calls == fetched
+    assert told(await gridgram.intensity.read_mix("DE", DAY, DAY + 24)) == []
+    await gridgram.intensity.close()
+
+
+async def test_many_who_need_the_mix_and_the_hours_cause_one_fetch(gridgram: Gridgram, tape: Tape) -> None:
+    day = gridgram.intensity
+    await asyncio.gather(*(day.read_mix("FR", DAY, DAY + 24) for _ in range(20)), *(asked(gridgram) for _ in range(20)))
+
+    assert tape.calls == 2
+
+
+async def test_a_mix_that_the_store_lost_is_fetched_again(gridgram: Gridgram, tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "FRESH_SECONDS", 0.0)
+    await gridgram.intensity.read_mix("FR", DAY, DAY + 24)
+    calls = tape.calls
+    await gridgram.intensity.store.keep("mix/FR/2024-03", b"", 0.001)
+    await asyncio.sleep(0.01)
+
+    await gridgram.intensity.read_mix("FR", DAY, DAY + 24)
+
+    assert len(told(await gridgram.intensity.read_mix("FR", DAY, DAY + 24))) == 24
+    assert tape.calls > calls
+
+
+async def test_hours_of_emissions_are_answered_without_a_look_at_mixes(gridgram: Gridgram) -> None:
+    await asked(gridgram)
+    looked: list[str] = []
+
+    async def read(zone: str, first_hour: int, end_hour: int) -> Any:
+        del first_hour, end_hour
+        looked.append(zone)
+
+    gridgram.intensity.mixes = SimpleNamespace(read=read, look_again=lambda: None)  # type: ignore[assignment]
+    await asked(gridgram)
+    await asked(gridgram, include=["hours"])
+
+    assert looked == []
+
+
 async def test_offline_opens_no_connection(tape: Tape, tmp_path: Path) -> None:
     french = {"rte": ProviderSettings(url=tape.address)}
     gridgram = build_gridgram(Settings(store=f"sqlite:///{tmp_path / 'series.sqlite'}", providers=french, offline=True))
@@ -291,6 +387,14 @@ async def test_a_source_that_is_refused_for_a_signal_leaves_no_hour_of_it(two: G
 
     assert [(source["provider"], source["scope"]) for source in lifecycle["provenance"]] == [("spare", "production")]
     assert [(source["provider"], source["scope"]) for source in direct["provenance"]] == [("toy", "consumption")]
+
+
+async def test_a_second_source_fills_in_whole_hours_of_a_mix_and_nothing_within_one(two: Gridgram) -> None:
+    mix = await two.intensity.read_mix("FR", DAY, DAY + 24)
+
+    assert [provider for *_, provider, _ in told(mix)] == ["toy"] * 7 + ["spare"] + ["toy"] * 16
+    fuels = [sorted(fuels) for _, fuels, *_ in told(mix)]
+    assert fuels == [[Fuel.GAS, Fuel.WIND]] * 7 + [[Fuel.COAL, Fuel.WIND]] + [[Fuel.GAS, Fuel.WIND]] * 16
 
 
 async def test_hours_that_were_fetched_while_the_store_was_away_are_fetched_again_when_it_is_back(

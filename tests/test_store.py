@@ -347,6 +347,39 @@ async def test_what_is_kept_is_read_back_by_all_until_its_time_is_over(open_stor
         await until_so(is_gone)
 
 
+async def test_what_is_kept_is_swapped_only_for_what_was_read(open_store: OpenStore, tmp_path: Path) -> None:
+    async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
+        assert await mine.swap("mix/FR/2024-03", None, b"first", 60.0)
+        assert not await other.swap("mix/FR/2024-03", None, b"in vain", 60.0)
+        assert not await other.swap("mix/FR/2024-03", b"else", b"in vain", 60.0)
+        assert await other.kept("mix/FR/2024-03") == b"first"
+
+        assert await other.swap("mix/FR/2024-03", b"first", b"second", 0.05)
+        assert await mine.kept("mix/FR/2024-03") in {b"second", None}
+
+        async def is_gone() -> bool:
+            return await mine.kept("mix/FR/2024-03") is None
+
+        await until_so(is_gone)
+        assert not await mine.swap("mix/FR/2024-03", b"second", b"in vain", 60.0)
+        assert await mine.swap("mix/FR/2024-03", None, b"", 60.0)
+        assert await other.swap("mix/FR/2024-03", b"", b"third", 60.0)
+
+
+async def test_many_who_swap_at_once_lose_nothing_of_each_other(open_store: OpenStore, tmp_path: Path) -> None:
+    async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
+
+        async def add(store: SeriesStore, letter: bytes) -> None:
+            is_added = False
+            while not is_added:
+                before = await store.kept("letters")
+                is_added = await store.swap("letters", before, (before or b"") + letter, 60.0)
+
+        await asyncio.gather(*(add((mine, other)[place % 2], bytes([65 + place])) for place in range(16)))
+
+        assert sorted(await mine.kept("letters") or b"") == list(range(65, 81))
+
+
 async def test_what_processes_tell_each_other_changes_no_generation_of_the_hours(open_store: OpenStore, tmp_path: Path) -> None:
     async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
         await mine.merge([hours([1.0])])
@@ -355,6 +388,7 @@ async def test_what_processes_tell_each_other_changes_no_generation_of_the_hours
         await other.claim("fetch/FR", 30.0)
         await other.pause("eia", 60.0)
         await other.keep("models/FR/lifecycle", b"model", 60.0)
+        await other.swap("mix/FR/2024-03", None, b"mix", 60.0)
 
         assert await mine.generation() == before
 
@@ -629,6 +663,17 @@ async def test_a_file_of_the_version_before_is_read_on(tmp_path: Path) -> None:
         before = await store.generation()
         assert await store.merge([hours([57.0])]) == 1
         assert await store.generation() == before + 1
+
+
+async def test_what_was_kept_by_the_version_before_is_kept_on(tmp_path: Path) -> None:
+    async with opened(STORES["sqlite"], tmp_path) as store:
+        await store.keep("models/FR/lifecycle", b"model", 60.0)
+    for statement in ("DROP INDEX kept_until", "DROP INDEX kept_since", "PRAGMA user_version = 1"):
+        changed_by_hand(shared(tmp_path), statement)
+
+    async with opened(STORES["sqlite"], tmp_path) as store:
+        assert await store.kept("models/FR/lifecycle") == b"model"
+        assert await store.swap("models/FR/lifecycle", b"model", b"another", 60.0)
 
 
 READ_THEN_WRITE = """

@@ -60,7 +60,7 @@ def compared(provider: Provider, zone: str, points: Points, own_points: Points) 
     signal = own_number.signal
     as_told = replace(provider, info=replace(provider.info, signals=(signal,)))
     mixes = [point for point in points if isinstance(point, MixPoint)]
-    ours, own = (_of(signal, hours_of(some, as_told, zone, first, end, EPOCH)) for some in (mixes, told))
+    ours, own = (_of(signal, hours_of(some, as_told, zone, first, end, EPOCH).series) for some in (mixes, told))
     return _days(own, ours) if own is not None and ours is not None else {}
 
 

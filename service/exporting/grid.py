@@ -33,7 +33,8 @@ def in_use_samples(gridgram: Gridgram) -> Samples:
     """The zones and signals whose recent hours were asked for within a day, and those that are to be kept fresh."""
     refresher = gridgram.refresher
     named = refresher.zones if refresher is not None else ()
-    pairs = {(zone, signal.value) for zone, signal in gridgram.intensity.in_use} | {(zone, Signal.LIFECYCLE.value) for zone in named}
+    asked = {(zone, signal.value) for zone, signal in gridgram.intensity.in_use if isinstance(signal, Signal)}  # a mix has no number
+    pairs = asked | {(zone, Signal.LIFECYCLE.value) for zone in named}
     return {IN_USE: dict.fromkeys(sorted(pairs), 1.0)}
 
 

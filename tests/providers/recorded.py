@@ -97,7 +97,7 @@ class Recording:
         """The hours that these points make. [gCO2e/kWh]"""
         provider, now = PROVIDERS[self.provider], parse_time(self.now)
         sound, _ = check(self.points(), now, zone.longitude)
-        return hours_of(sound, provider, self.zone, self.interval.first_hour, self.interval.end_hour, now)
+        return hours_of(sound, provider, self.zone, self.interval.first_hour, self.interval.end_hour, now).series
 
 
 class RecordedTape(Tape):

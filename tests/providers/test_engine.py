@@ -16,6 +16,7 @@ import pytest
 from gridgram.errors import UpstreamError
 from gridgram.fuels import Fuel
 from gridgram.interval import Interval, to_microseconds
+from gridgram.mix_series import MixUnit
 from gridgram.quality import Quality, Scope, Signal
 from gridgram.zones import Zones
 from providers import engine as engine_module
@@ -77,6 +78,7 @@ TOY = Provider(
     settles_after=timedelta(days=1),
     longest_span=DAY_LENGTH,
     requests_per_minute=6_000,
+    mix_unit=MixUnit.MEGAWATTS,
     secrets=(Secret("key", "query", "api_key"),),
 )
 
@@ -473,11 +475,11 @@ def hour_point(start_minute: int, minutes: int, **mw: float) -> MixPoint:
     ids=["begins at half past", "an hour and a half", "overlapping parts", "a quarter is missing"],
 )
 def test_points_that_do_not_make_a_whole_hour_make_none(points: list[MixPoint]) -> None:
-    assert hours_of(points, TOY, "FR", DAY.first_hour, DAY.end_hour, NOW) == []
+    assert hours_of(points, TOY, "FR", DAY.first_hour, DAY.end_hour, NOW).series == []
 
 
 def test_a_point_of_three_hours_is_three_whole_hours() -> None:
-    lifecycle, _ = hours_of([hour_point(0, 180, gas=1)], TOY, "FR", DAY.first_hour, DAY.end_hour, NOW)
+    lifecycle, _ = hours_of([hour_point(0, 180, gas=1)], TOY, "FR", DAY.first_hour, DAY.end_hour, NOW).series
 
     assert lifecycle.quality.tolist() == [2, 2, 2] + [0] * 21
 
@@ -485,7 +487,7 @@ def test_a_point_of_three_hours_is_three_whole_hours() -> None:
 def test_an_hour_whose_parts_tell_of_different_fuels_is_estimated() -> None:
     points = [hour_point(0, 15, gas=100, coal=9_000), *(hour_point(minute, 15, gas=100) for minute in (15, 30, 45))]
 
-    lifecycle, _ = hours_of(points, TOY, "FR", DAY.first_hour, DAY.end_hour, NOW)
+    lifecycle, _ = hours_of(points, TOY, "FR", DAY.first_hour, DAY.end_hour, NOW).series
 
     assert lifecycle.quality[0] == 4
 

@@ -19,11 +19,12 @@ from structlog.testing import capture_logs
 
 from gridgram.errors import UpstreamError
 from gridgram.interval import Interval, parse_time
-from gridgram.quality import QUALITIES, Signal
+from gridgram.quality import MIX, QUALITIES, Signal
 from gridgram.zones import Zones
 from providers import engine as engine_module
 from providers.engine import Engine, Options
 from providers.errors import KeyRefused, UpstreamFault
+from providers.hourly import MIX_SIGNALS
 from providers.registry import load_providers
 from tests.providers.tape import Tape, running_tape
 
@@ -404,6 +405,10 @@ async def test_what_a_source_answers_becomes_its_hours(engine: Engine, provider:
 
     assert fetched.error is None
     assert {series.signal for series in fetched.series} == set(row.numbers)
+    assert (fetched.mix is not None) is provider.tells(MIX)  # in a unit that it declares
+    if fetched.mix is not None:
+        of_mix = next(series for series in fetched.series if series.signal in MIX_SIGNALS)
+        assert fetched.mix.quality.tolist() == of_mix.quality.tolist()
     for series in fetched.series:
         letters = row.more.get(series.signal, row.hours)
         told = [QUALITIES[code - 1].value if code else "" for code in series.quality.tolist()]

@@ -184,7 +184,7 @@ def test_the_provenance_of_each_hour_names_the_model_that_its_answer_names() -> 
     newer = parse(request(span=Interval(DAY, DAY + timedelta(hours=1))), payload("historical.json"))
     points = [*newer.points, *parse(request(), older).points]
 
-    (series,) = hours_of(points, MARGINAL, "FR", hour_of(DAY), hour_of(DAY) + 2, DAY)
+    (series,) = hours_of(points, MARGINAL, "FR", hour_of(DAY), hour_of(DAY) + 2, DAY).series
 
     details = [series.sources[source].detail for source in series.source.tolist()]
     assert [detail.partition("; ")[2] for detail in details] == ["its model of 2026-03-01.", "its model of 2025-11-01."]
