@@ -5,6 +5,7 @@ One that finds all connections waiting for answers is not sent, and counted.
     python bench/pace.py PORT PATH SECONDS CONNECTIONS RATE [WARM_SECONDS] < body
 
 Prints JSON: answered and refused (503) a second, and the 50th and 99th percentile of both from when a request was due. [ms]
+Those answered whose connection had been refused less than Retry-After before are told apart: who asks sooner than told may have to wait.
 What was due in the first WARM_SECONDS is sent and not counted. Runs in a process of its own.
 """
 
@@ -21,18 +22,23 @@ from typing import cast
 import uvloop
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+RETRY_AFTER = re.compile(rb"retry-after: *(\d+)", re.IGNORECASE)
 TICK_SECONDS = 0.001
+REFUSED = 503
+Outcome = tuple[int, float, float, bool]
+"""The status of an answer, when its request was due, how long it took from then, and whether it was sent sooner than told. [s]"""
 
 
 class Connection(asyncio.Protocol):
     """One keep-alive connection; it goes back among the free ones with each answer."""
 
-    def __init__(self, request: bytes, free: deque[Connection], outcomes: list[tuple[int, float, float]]) -> None:
+    def __init__(self, request: bytes, free: deque[Connection], outcomes: list[Outcome]) -> None:
         self.request = request
         self.free = free
         self.outcomes = outcomes
         self.received = b""
-        self.due_at = 0.0
+        self.due_at = self.told_until = 0.0
+        self.is_early = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be free."""
@@ -42,6 +48,7 @@ class Connection(asyncio.Protocol):
     def send(self, due_at: float) -> None:
         """Send the request that is due."""
         self.due_at = due_at
+        self.is_early = due_at < self.told_until
         self.transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
@@ -52,12 +59,15 @@ class Connection(asyncio.Protocol):
         if length is None or len(data) - head_end - 4 < int(length[1]):
             return
         self.received = b""
-        self.outcomes.append((int(data[9:12]), self.due_at, time.perf_counter() - self.due_at))
+        now, status = time.perf_counter(), int(data[9:12])
+        self.outcomes.append((status, self.due_at, now - self.due_at, self.is_early))
+        if status == REFUSED and (told := RETRY_AFTER.search(data, 0, head_end + 2)):
+            self.told_until = now + int(told[1])
         self.free.append(self)
 
     def connection_lost(self, _: Exception | None) -> None:
         """A connection that ends is an error."""
-        self.outcomes.append((0, time.perf_counter(), 0.0))
+        self.outcomes.append((0, time.perf_counter(), 0.0, False))
 
 
 def percentiles(milliseconds: list[float]) -> list[float]:
@@ -73,7 +83,7 @@ async def pace(  # noqa: PLR0913, PLR0917 - what is on the command line
     head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     loop = asyncio.get_running_loop()
     free: deque[Connection] = deque()
-    outcomes: list[tuple[int, float, float]] = []
+    outcomes: list[Outcome] = []
     made = [
         (await loop.create_connection(lambda: Connection(head.encode() + body, free, outcomes), "127.0.0.1", port))[0]
         for _ in range(connections)
@@ -88,19 +98,22 @@ async def pace(  # noqa: PLR0913, PLR0917 - what is on the command line
         due = int(now * rate)
         await asyncio.sleep(TICK_SECONDS)
     await asyncio.sleep(1.0)
-    counted = [(status, took) for status, due_at, took in outcomes if due_at - started >= warm_seconds]
+    counted = [outcome for outcome in outcomes if outcome[1] - started >= warm_seconds]
     length = seconds - warm_seconds
-    well, refused = ([took for status, took in counted if status == wanted] for wanted in (200, 503))
+    well, early = ([took for status, _, took, is_early in counted if status == 200 and is_early is wanted] for wanted in (False, True))
+    refused = [took for status, _, took, _ in counted if status == REFUSED]
     for transport in made:
         transport.close()
     return {
         "due_rps": round(due / seconds),
         "unsent_rps": round(unsent / length),
-        "answered_rps": round(len(well) / length),
+        "answered_rps": round((len(well) + len(early)) / length),
         "answered_ms": percentiles(well),
+        "early_rps": round(len(early) / length),
+        "early_ms": percentiles(early),
         "refused_rps": round(len(refused) / length),
         "refused_ms": percentiles(refused),
-        "other": len(counted) - len(well) - len(refused),
+        "other": len(counted) - len(well) - len(early) - len(refused),
     }
 
 

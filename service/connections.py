@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
     from service.load import Load
+    from service.resting import Rest
     from service.shedding import Queue
 
 log = structlog.get_logger()
@@ -58,8 +59,8 @@ class Bounds:
 class Connection(RequestHandler):
     """aiohttp's connection, whose own answers are problem documents too, whose log is ours, and which knows how slow its client is.
 
-    Of aiohttp's inside it reads `_request_count` (heads parsed), `_request_in_progress`, `_current_request`, `_reading_paused`, sets
-    `_next_keepalive_close_time`, and overrides `data_received` and `connection_lost`.
+    Of aiohttp's inside it reads `_request_count` (heads parsed), `_request_in_progress`, `_current_request`, `_reading_paused`,
+    `_buffer_paused`, sets `_next_keepalive_close_time`, and overrides `data_received` and `connection_lost`.
     """
 
     __slots__ = (
@@ -106,8 +107,25 @@ class Connection(RequestHandler):
             return False
         self.transport.write(REFUSAL)
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        cast("Server", self._manager).load.requests_refused += 1
+        self.note_refused()
         return True
+
+    def note_refused(self) -> None:
+        """Count a request of this connection that was refused; it may have to rest."""
+        server = cast("Server | None", self._manager)
+        if server is not None:
+            server.load.requests_refused += 1
+            server.rest.refused(self)
+
+    def stop_reading(self) -> None:
+        """Leave what comes in to the system, as this connection was refused a moment ago."""
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def go_on_reading(self) -> None:
+        """Take what has come in, unless aiohttp wants it left where it is."""
+        if self.transport is not None and not self._reading_paused and not self._buffer_paused:
+            self.transport.resume_reading()
 
     def begun(self, content: StreamReader) -> None:
         """Leave the queue, as the request that has this body is being worked on."""
@@ -215,6 +233,7 @@ class Server(web.Server):
     """aiohttp's server, which makes our connections, as many as it may, and looks after them."""
 
     queue: Queue
+    rest: Rest
     load: Load
     bounds: Bounds
     being_refused = 0
@@ -226,17 +245,25 @@ class Server(web.Server):
         return Connection(self.queue, self, loop=self._loop, **self._kwargs)
 
     async def look_after_connections(self) -> None:
-        """Cut the slow ones, again and again."""
+        """Cut the slow ones and tell what was refused, again and again."""
+        told = self._refused_so_far()
         while True:
             await asyncio.sleep(self.bounds.look_seconds)
             self._cut_the_slow(time.perf_counter())
+            refused = self._refused_so_far()
+            if refused != told:
+                log.warning("load.shed", requests=refused[0] - told[0], connections=refused[1] - told[1], resting=len(self.rest))
+                told = refused
+
+    def _refused_so_far(self) -> tuple[int, int]:
+        return self.load.requests_refused, self.load.connections_refused
 
     def _cut_the_slow(self, now: float) -> None:
         cut = dict.fromkeys(self.load.connections_cut, 0)
         for connection, transport in list(self._connections.items()):
             if slow := cast("Connection", connection).cut_if_slow(transport, now, self.bounds):
                 cut[slow] += 1
-        self.load.connections = len(self._connections)
+        self.load.connections, self.load.connections_resting = len(self._connections), len(self.rest)
         for what, count in cut.items():
             self.load.connections_cut[what] += count
         if any(cut.values()):

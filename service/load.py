@@ -46,6 +46,8 @@ class Load:
     """Answered with 503 `overloaded`, as more waited than could be answered in time."""
     connections: int = 0
     """Open ones, as of the last look (each second)."""
+    connections_resting: int = 0
+    """Of them those that are not read, as they were refused a moment ago (each second)."""
     connections_refused: int = 0
     """Closed at once, or after a 503, as too many were open."""
     connections_cut: dict[str, int] = field(default_factory=lambda: {"head": 0, "body": 0, "answer": 0})

@@ -21,6 +21,7 @@ from service.connections import Bounds, Connection, Server
 from service.guard import HEADERS, BareResponse
 from service.load import LOAD, watched_loop
 from service.problems import problem_document, problem_of_http, problem_response
+from service.resting import Rest
 from service.shedding import REFUSED_DETAIL, RETRY_AFTER_SECONDS, SPARED_PATHS, Queue
 from service.welcome import tell_ready
 
@@ -63,7 +64,7 @@ class _Requests:
                 may_begin = not connection.is_refused and await connection.queue.turn()
                 connection.begun(request.content)
                 if not may_begin or connection.transport is None:  # the client has gone: nothing is worked out for it
-                    return self._refusal(request)
+                    return self._refusal(request, connection)
             else:
                 connection.begun(request.content)
             response = await self._handler(request)
@@ -77,8 +78,8 @@ class _Requests:
             response.force_close()
         return response
 
-    def _refusal(self, request: BaseRequest) -> web.Response:
-        self._load.requests_refused += 1
+    def _refusal(self, request: BaseRequest, connection: Connection) -> web.Response:
+        connection.note_refused()
         headers = {**HEADERS, "Retry-After": str(RETRY_AFTER_SECONDS)}
         response = problem_response(problem_document("overloaded", REFUSED_DETAIL), headers, BareResponse)
         if not request.content.is_eof() or self._stopping:
@@ -121,6 +122,7 @@ class Runner(web.AppRunner):
         connections = min(settings.connections, open_files() - OTHER_FILES)
         server.bounds = Bounds(settings.head_seconds, settings.body_seconds, settings.answer_seconds, max(1, connections))
         server.queue, server.load = Queue(settings.queue_requests, settings.burst_seconds), load
+        server.rest = self.rest = Rest(server.queue, asyncio.get_running_loop())
         server.request_handler = self.requests = _Requests(server.request_handler, load)
         self.care = asyncio.create_task(server.look_after_connections())
         return server
@@ -129,6 +131,7 @@ class Runner(web.AppRunner):
         """Take no new connections and finish what is under way. `cleanup` alone reads no further from a body that is half here."""
         for site in list(self.sites):
             await site.stop()
+        self.rest.end()
         await self.requests.finish(seconds)
 
     async def cleanup(self) -> None:

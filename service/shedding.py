@@ -28,7 +28,7 @@ SPARED = (b"GET /healthz ", b"GET /readyz ", b"GET /metrics ")
 SPARED_PATHS = frozenset(line.split()[1].decode() for line in SPARED)
 LONG_QUEUE = 32
 """A longer queue is not worked off in one go: others must be seen, and refused, meanwhile."""
-TURN_REQUESTS = 4
+TURN_REQUESTS = 8
 """So many requests of a long queue are begun in one turn of the event loop: some milliseconds at most."""
 REFUSED_DETAIL = f"more requests wait than can be answered in time; try again in {RETRY_AFTER_SECONDS} s"
 

@@ -115,6 +115,7 @@ def load_samples(load: Load) -> Samples:
     return {
         "gridgram_event_loop_lag_seconds": {(): load.worst_lag_seconds},
         "gridgram_connections": {(): float(load.connections)},
+        "gridgram_connections_resting": {(): float(load.connections_resting)},
         "gridgram_connections_refused_total": {(): float(load.connections_refused)},
         "gridgram_connections_cut_total": {(part,): float(count) for part, count in load.connections_cut.items()},
         "gridgram_requests_shed_total": {(): float(load.requests_refused)},

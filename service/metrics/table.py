@@ -73,6 +73,7 @@ METRICS = {
             together=Together.MOST,
         ),
         _gauge("gridgram_connections", "Connections that are open."),
+        _gauge("gridgram_connections_resting", "Of them those that are not read for a moment, as they were refused and many are."),
         _counter("gridgram_connections_refused_total", "Connections that were closed at once, or after a 503, as too many were open."),
         _counter(
             "gridgram_connections_cut_total", "Connections that were closed as too slow, by what was slow: head, body or answer.", "part"
