@@ -11,8 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 ANY: Final = "*"
-READABLE_HEADERS: Final = "ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
-TAKEN_HEADERS: Final = "Accept, Authorization, Content-Type, If-None-Match, X-API-Key, X-Request-ID, auth-token, traceparent"
+READABLE_HEADERS: Final = (
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+    "X-Request-ID"
+)
+"""What answers carry beside what every page may read."""
+TAKEN_HEADERS: Final = (
+    "Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-None-Match, If-Range, Range, X-API-Key, X-API-Token, "
+    "X-Request-ID, auth-token, traceparent"
+)
+"""What requests may bring: whatever an operation reads."""
 PREFLIGHT_SECONDS: Final = 600
 """How long a browser may remember what it was allowed."""
 

@@ -77,11 +77,13 @@ class Watched:
 class Passage:
     """One request on its way through."""
 
-    __slots__ = ("allowance", "trace")
+    __slots__ = ("allowance", "trace", "unsent")
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.allowance: Allowance | None = None
+        self.unsent: tuple[Watched, float] | None = None
+        """Of a file, whose status (a part? changed?) is known when it is sent: what is to be noted then, and the seconds so far."""
 
 
 @dataclass(slots=True)
@@ -148,6 +150,8 @@ class Guard:
                 headers.setdefault(name, text)
         passage: Passage | None = request.get(_PASSAGE)
         if passage is not None:
+            if passage.unsent is not None:
+                self._count(response, passage.unsent[0], passage, passage.unsent[1], response.content_length)
             headers[REQUEST_ID] = passage.trace.request_id
             if passage.allowance is not None:
                 headers.update(passage.allowance.rate_headers())
@@ -195,13 +199,21 @@ class Guard:
         return response
 
     def _note(self, response: web.StreamResponse | None, watched: Watched, passage: Passage, seconds: float) -> None:
-        """Count a request, and log it."""
+        """Count a request and log it: now, or when the file that answers it is sent."""
+        if isinstance(response, web.FileResponse):
+            passage.unsent = watched, seconds
+        else:
+            self._count(response, watched, passage, seconds, _sent_bytes(response))
+
+    def _count(
+        self, response: web.StreamResponse | None, watched: Watched, passage: Passage, seconds: float, sent_bytes: int | None
+    ) -> None:
         status = ABANDONED if response is None else response.status
         watched.counts.statuses[status] += 1
         watched.counts.durations.add(seconds)
         if self.access_log is not None:
             key = None if passage.allowance is None else passage.allowance.key.name
-            self.access_log.note(Access(time.time(), watched.name, status, seconds, _sent_bytes(response), key, passage.trace))
+            self.access_log.note(Access(time.time(), watched.name, status, seconds, sent_bytes, key, passage.trace))
 
 
 def _sent_bytes(response: web.StreamResponse | None) -> int | None:

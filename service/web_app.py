@@ -22,7 +22,16 @@ from service.guard import Guard
 from service.http import ALL_ZONES, CONTRACT, FACTOR_TYPE, GRIDGRAM, KEYS, METRICS, MadeOnce
 from service.load import LOAD, Load
 from service.logs import AccessLog
-from service.metrics.collect import Metrics, fetch_samples, load_samples, process_samples, provider_samples, request_samples, store_samples
+from service.metrics.collect import (
+    Metrics,
+    fetch_samples,
+    load_samples,
+    process_samples,
+    provider_samples,
+    refresh_samples,
+    request_samples,
+    store_samples,
+)
 from service.metrics.counts import RequestCounts
 from service.metrics.exposition import metrics_port, publishing
 from service.metrics.store import MeasuredStore
@@ -128,6 +137,8 @@ def _readers(gridgram: Gridgram, guard: Guard, load: Load) -> list[Callable[[], 
     if (fetcher := intensity.fetcher) is not None:
         readers.append(lambda: provider_samples(fetcher.engine.health))
         readers.append(lambda: fetch_samples(intensity, fetcher))
+    if (refresher := gridgram.refresher) is not None:
+        readers.append(lambda: refresh_samples(refresher))
     return readers
 
 

@@ -107,10 +107,25 @@ def test_the_result_is_what_the_command_writes_and_can_be_had_in_pieces(service:
     pieces = [ask(service, "GET", f"{path}/result", headers=span) for span in (first, rest)]
     assert [piece.status for piece in pieces] == [206, 206]
     assert b"".join(piece.body for piece in pieces) == whole.body
-    assert ask(service, "GET", f"{path}/result", headers={"If-None-Match": tag}).status == 304
+    assert ask(service, "GET", f"{path}/result", headers={"If-None-Match": tag, "X-Request-ID": "unchanged"}).status == 304
+    assert ask(service, "GET", f"{path}/result", headers={"Range": "bytes=0-9", "X-Request-ID": "a-part"}).status == 206
     assert ask(service, "HEAD", f"{path}/result").headers["Content-Length"] == str(len(whole.body))
     check_problem(ask(service, "GET", f"{path}/result", headers={"Range": "bytes=999999-"}), 416, "range-not-satisfiable")
     assert (ask(service, "DELETE", path).status, ask(service, "DELETE", path).status) == (200, 404)
+    assert noted(service, "unchanged")["status"] == 304
+    assert (noted(service, "a-part")["status"], noted(service, "a-part")["bytes"]) == (206, 10)
+    assert b'status="206"} 3.0' in ask(service, "GET", "/metrics").body
+
+
+def noted(service: RunningService, request_id: str) -> dict[str, Any]:
+    """The line that a request left."""
+
+    def lines() -> list[dict[str, Any]]:
+        return [event for event in service.events() if event.get("request_id") == request_id]
+
+    wait_until(lambda: bool(lines()), 5.0)
+    (line,) = lines()
+    return line
 
 
 def test_the_same_request_sent_again_is_the_same_backfill_and_another_one_is_refused(service: RunningService) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from service.keys import new_key
 from tests.running import running_service
@@ -81,6 +82,21 @@ def test_a_refusal_can_be_read_by_the_page_that_caused_it(named: RunningService)
 
     check_problem(answer, 401, "unauthorized")
     assert answer.headers["Access-Control-Allow-Origin"] == GRAFANA
+
+
+def test_a_page_may_send_and_read_every_header_that_operations_know(named: RunningService) -> None:
+    allowed = preflight(named, "/v1/emissions", GRAFANA)[1]["access-control-allow-headers"]
+    exposed = get(named, "/healthz", {"Origin": GRAFANA}).headers["Access-Control-Expose-Headers"]
+    contract = yaml.safe_load(get(named, "/openapi.yaml").body)
+    operations = [operation for path in contract["paths"].values() for operation in path.values()]
+    taken = {parameter["name"] for operation in operations for parameter in operation.get("parameters", []) if parameter["in"] == "header"}
+    sent = {name for operation in operations for answer in operation["responses"].values() for name in answer.get("headers", {})}
+
+    assert taken | {"Range", "If-Range", "Idempotency-Key", "Content-Encoding"} <= set(allowed.split(", "))
+    assert sent | {"RateLimit", "Retry-After", "ETag", "Location", "Content-Range"} <= {
+        *exposed.split(", "),
+        "Cache-Control",
+    }  # which every page may read
 
 
 def test_all_origins_can_be_named_at_once(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -393,5 +393,11 @@ def test_prometheus_own_tool_finds_nothing_to_say_about_the_metrics(service: Run
     assert (outcome.returncode, outcome.stdout + outcome.stderr) == (0, b"")
 
 
+def test_the_refresh_in_the_background_is_seen(service: RunningService) -> None:
+    wait_until(lambda: re.search(rb"^gridgram_refresh_rounds_total [1-9]", get(service, "/metrics").body, re.MULTILINE) is not None, 10.0)
+
+    assert b"\ngridgram_refresh_failures_total 0.0\n" in get(service, "/metrics").body
+
+
 def test_the_buckets_are_ascending() -> None:
     assert list(BUCKETS_SECONDS) == sorted(set(BUCKETS_SECONDS))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.metrics.sharing import Share
     from service.metrics.store import MeasuredStore
     from service.quota import Allowance
+    from service.refreshing import Refresher
 
 Samples = dict[str, dict[tuple[str, ...], float | Durations]]
 """Numbers by metric and by the values of its labels; those of a histogram are durations."""
@@ -59,6 +60,7 @@ def request_samples(counts: RequestCounts, allowances: Mapping[str, Allowance]) 
         "gridgram_requests_refused_total": {(code,): float(count) for code, count in counts.refusals.items()},
         "gridgram_key_requests_total": {(name,): float(allowance.requests) for name, allowance in allowances.items()},
         "gridgram_key_upstream_calls_total": {(name,): float(allowance.upstream_calls) for name, allowance in allowances.items()},
+        "gridgram_key_upstream_calls_refused_total": {(name,): float(allowance.calls_refused) for name, allowance in allowances.items()},
     }
 
 
@@ -108,6 +110,14 @@ def fetch_samples(intensity: Intensity, fetcher: Fetcher) -> Samples:
         "gridgram_store_refusals_total": intensity.store_refusals,
     }
     return {name: {(): float(count)} for name, count in counts.items()}
+
+
+def refresh_samples(refresher: Refresher) -> Samples:
+    """What the refresh in the background has done."""
+    return {
+        "gridgram_refresh_rounds_total": {(): float(refresher.rounds)},
+        "gridgram_refresh_failures_total": {(): float(refresher.failures)},
+    }
 
 
 def load_samples(load: Load) -> Samples:

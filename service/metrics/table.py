@@ -67,6 +67,7 @@ METRICS = {
         ),
         _counter("gridgram_key_requests_total", "Requests let in, by the name of their key.", "key"),
         _counter("gridgram_key_upstream_calls_total", "Calls to sources that the requests of a key caused.", "key"),
+        _counter("gridgram_key_upstream_calls_refused_total", "Calls to sources not made, as the key had used up those of its day.", "key"),
         _gauge(
             "gridgram_event_loop_lag_seconds",
             "How late the event loop was at most in the last ten seconds.",
@@ -94,6 +95,10 @@ METRICS = {
         _counter("gridgram_flights_total", "Fetches begun for requests and for the refresh in the background."),
         _counter("gridgram_flights_joined_total", "Requests that found what they need being fetched already."),
         _counter("gridgram_flights_early_total", "Fetches begun before their time, so that nobody waits later."),
+        _counter("gridgram_refresh_rounds_total", "Rounds of the refresh in the background; one is begun every five seconds."),
+        _counter(
+            "gridgram_refresh_failures_total", "Failures of the refresh in the background, which are bugs; those of sources are theirs."
+        ),
         _counter("gridgram_claims_lost_total", "Fetches left to another process that shares the store."),
         _counter("gridgram_stale_served_total", "Answers given from what is held while newer hours were being fetched."),
         _counter("gridgram_provider_fetches_total", "Spans that a source was asked for; one may take several calls.", "provider"),
