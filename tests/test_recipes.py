@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from jinja2 import Template
 
 from service.metrics.table import METRICS
+from tests.client_reports import client_report, of
 from tests.running import environment
 from tests.wire import get
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.running import RunningService
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,17 +31,10 @@ def blocks(name: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (RECIPES / f"{name}.md").read_text(), re.DOTALL)
 
 
-@pytest.fixture(autouse=True)
-def examples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The examples are on the path, as the recipes want them."""
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-
-
-def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
-    """A module in the place of a library that is not installed; it notes what it is told."""
-    module = ModuleType(name)
-    vars(module).update(members)
-    monkeypatch.setitem(sys.modules, name, module)
+@pytest.fixture(scope="module")
+def left(held: RunningService, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the recipes for real tools left behind in them."""
+    return client_report("recipes.py", tmp_path_factory.mktemp("recipes"), held.address, str(RECIPES))
 
 
 def check_figures(told: dict[str, float]) -> None:
@@ -52,28 +44,21 @@ def check_figures(told: dict[str, float]) -> None:
     assert 0 <= told["gridgram/measured_share"] <= 1
 
 
-def test_mlflow_gets_the_figures_of_a_run(held: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: dict[str, float] = {}
-
-    @contextmanager
-    def start_run() -> Iterator[None]:
-        yield
-
-    stand_in(monkeypatch, "mlflow", start_run=start_run, log_metrics=told.update)
-    (code,) = blocks("mlflow", "python")
-    exec(code.replace(HOST, held.address), {})
-
-    check_figures(told)
+def test_mlflow_holds_the_figures_of_a_run(left: dict[str, Any]) -> None:
+    check_figures(of(left, "mlflow"))
 
 
-def test_weights_and_biases_gets_the_figures_of_a_run(held: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: dict[str, float] = {}
-    run = SimpleNamespace(summary=told, finish=lambda: None)
-    stand_in(monkeypatch, "wandb", init=lambda **_: run)
-    (code,) = blocks("wandb", "python")
-    exec(code.replace(HOST, held.address), {})
+def test_weights_and_biases_holds_the_figures_of_a_run(left: dict[str, Any]) -> None:
+    told = of(left, "wandb")
 
-    check_figures(told)
+    check_figures({name: figure for name, figure in told.items() if name.startswith("gridgram/")})
+
+
+def test_the_operator_of_electricity_maps_for_airflow_asks_the_service(held: RunningService, left: dict[str, Any]) -> None:
+    told = of(left, "airflow")
+
+    assert told["url"] == f"{held.address}/beta/carbon-aware-optimizer"
+    assert told["g_per_kwh"] > 0
 
 
 def test_airflow_gets_the_start_that_the_schedule_tells(held: RunningService, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,8 +94,10 @@ def test_home_assistant_finds_every_member_that_its_sensor_reads(held: RunningSe
     (sensor,) = resource["sensor"]
     answer = get(held, resource["resource"].removeprefix(HOST)).json
 
-    read = {*sensor["json_attributes"], *re.findall(r"value_json\.(\w+)", sensor["value_template"] + sensor["availability"])}
-    assert read <= answer.keys()
+    shown = {name: Template(sensor[name]).render(value_json=answer) for name in ("value_template", "availability")}
+    assert shown == {"value_template": str(round(answer["g_per_kwh"], 0)), "availability": "True"}
+    assert Template(sensor["availability"]).render(value_json={}) == "False"
+    assert set(sensor["json_attributes"]) <= answer.keys()
 
 
 def test_grafana_asks_for_metrics_that_there_are_and_for_a_series(held: RunningService) -> None:
@@ -120,6 +107,19 @@ def test_grafana_asks_for_metrics_that_there_are_and_for_a_series(held: RunningS
 
     assert set(re.findall(r"\b(?:gridgram|grid_intensity)_\w+", queries)) <= METRICS.keys()
     assert len(get(held, filled.removeprefix(HOST)).json["hours"]) == 24
+
+
+def test_prometheus_own_tool_takes_the_queries_of_grafana(tmp_path: Path) -> None:
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("needs promtool, which Debian's package prometheus brings")
+    (queries,) = blocks("grafana", "promql")
+    rules = [{"record": f"recipe:{number}", "expr": query} for number, query in enumerate(queries.splitlines())]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "recipe", "rules": rules}]}))
+
+    outcome = subprocess.run([tool, "check", "rules", "rules.yml"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
 def test_keda_gets_its_map_and_the_job_that_renews_it_is_one(held: RunningService, tmp_path: Path) -> None:
