@@ -237,6 +237,17 @@ def test_markdown_holds_components_places_arithmetic_and_sources(bloom: Any) -> 
     assert all(line.endswith("|") for line in lines)
 
 
+def test_the_table_says_what_the_total_equals_and_all_of_it_what_each_phase_does() -> None:
+    short, whole = run(str(BLOOM)).stdout, run(str(BLOOM), "--all").stdout
+    one_phase = run(str(ROOT / "examples" / "gpt3.json")).stdout
+
+    assert ("total, 50.8" in short, "training phase" in short, "Arithmetic" in short) == (True, False, False)
+    assert ("total, 50.8" in whole, "training phase" in whole, "Arithmetic" in whole) == (True, True, True)
+    assert "In other terms" in one_phase
+    refused = run(str(BLOOM), "--all", "--format", "markdown")
+    assert (refused.exit_code, "every other form tells all" in refused.stderr) == (2, True)
+
+
 def test_hostile_names_stay_text_in_every_report(tmp_path: Path) -> None:
     answer = footprint(tmp_path, HOSTILE)
 

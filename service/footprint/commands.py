@@ -35,6 +35,9 @@ def footprint(
     codecarbon_timezone: Annotated[
         str | None, typer.Option(help="Time zone of the machine that wrote it, like Europe/Paris: its times do not say.")
     ] = None,
+    tells_all: Annotated[
+        bool, typer.Option("--all", help="Print the arithmetic too, and what each phase equals, not the total alone.")
+    ] = False,
     is_json: Json = False,
 ) -> None:
     """Turn a model's life into emissions: training, idle machines, hardware, deployment."""
@@ -42,6 +45,8 @@ def footprint(
     with errors(is_json=is_json):
         if is_json and chosen is not FootprintFormat.JSON:
             raise InvalidInput([Fault("--format", "--json asks for another format; leave one of the two out")])
+        if tells_all and (chosen is not FootprintFormat.TABLE or output is not None):
+            raise InvalidInput([Fault("--all", "it is of the table on the terminal; every other form tells all; leave it out")])
         from service.footprint.plan import read_footprint  # noqa: PLC0415 - pydantic is loaded once a command needs it
         from service.footprint.usecase import Footprints  # noqa: PLC0415
 
@@ -52,7 +57,12 @@ def footprint(
             return plan, await Footprints(gridgram).footprint(plan)
 
         plan, answer = run(work)
-        _write(chosen, output, plan, answer)
+        if output is None and chosen is FootprintFormat.TABLE:
+            from service.footprint.tables import print_footprint  # noqa: PLC0415 - rich is loaded only to print
+
+            print_footprint(answer, tells_all=tells_all)
+        else:
+            _write(chosen, output, plan, answer)
 
 
 def _with_codecarbon(members: Any, file: Path | None, timezone: str | None) -> Any:  # noqa: ANN401 - JSON of any shape
@@ -76,10 +86,6 @@ def _with_codecarbon(members: Any, file: Path | None, timezone: str | None) -> A
 def _write(chosen: FootprintFormat, output: Path | None, plan: Plan, answer: FootprintAnswer) -> None:
     if output is None and chosen is FootprintFormat.JSON:
         print_json(answer)
-    elif output is None and chosen is FootprintFormat.TABLE:
-        from service.footprint.tables import print_footprint  # noqa: PLC0415 - rich is loaded only to print
-
-        print_footprint(answer)
     elif output is None:
         typer.echo(_text(chosen, plan, answer), nl=False)
     else:
