@@ -180,7 +180,12 @@ def overlay(base: IntensitySeries, new: IntensitySeries) -> IntensitySeries:
 
 
 def joined(parts: Sequence[IntensitySeries]) -> IntensitySeries:
-    """Consecutive series of one zone and one signal as one, each source named once; past 255 sources, see `_bounded`."""
+    """Consecutive series of one zone and one signal as one, each source named once; past 255 sources, see `_bounded`.
+
+    Of a single one the numbers are not copied.
+    """
+    if len(parts) == 1:
+        return _with_used_sources(parts[0])
     place: dict[Source, int] = {}
     columns = []
     for series in parts:

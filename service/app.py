@@ -13,6 +13,8 @@ from providers.engine import Engine, Options
 from providers.reference import Reference
 from providers.registry import load_providers
 from service.fetching import Fetcher
+from service.forecasting.ahead import KnownAhead
+from service.forecasting.forecaster import Forecaster
 from service.intensity import Intensity
 from service.levels import MonthlyLevels
 from service.metrics.store import MeasuredStore
@@ -57,7 +59,7 @@ def build_gridgram(settings: Settings) -> Gridgram:
     levels = MonthlyLevels(engine, ember, measured, zones, lambda: not why_off(ember))
     intensity = Intensity(measured, Reference.load(zones), memory, zones, fetcher, levels)
     refresher = Refresher(intensity, settings.refresh_zones) if settings.refresh else None
-    return Gridgram(zones, Locator.load(zones), intensity, refresher=refresher)
+    return Gridgram(zones, Locator.load(zones), intensity, refresher=refresher, ahead=KnownAhead(intensity, Forecaster(intensity)))
 
 
 def build_records(settings: Settings) -> Records:

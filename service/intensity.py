@@ -189,7 +189,8 @@ class Intensity:
         chunks = await self.chunks(zone, signal, months_between(first_hour, end_hour))
         if len(chunks) == 1:
             return chunks[0].series.window(first_hour, end_hour)
-        return joined([chunk.series for chunk in chunks]).window(first_hour, end_hour)
+        parts = [chunk.series for chunk in chunks]
+        return joined([part.window(max(first_hour, part.first_hour), min(end_hour, part.end_hour)) for part in parts])
 
     async def held_quality(self, zone: str, told: Told, first_hour: int, end_hour: int) -> NDArray[np.uint8]:
         """The qualities (codes) of the hours [first_hour, end_hour) as they are held, of a signal or of the mix."""

@@ -30,7 +30,6 @@ from service.answers import (
     source_answer,
     zone_answer,
 )
-from service.forecasting.forecaster import Forecaster
 from service.freshness import stale_after_seconds
 from service.jobs import Job, read_job
 from service.limits import MAX_FAULTS
@@ -52,6 +51,8 @@ if TYPE_CHECKING:
         ZoneDetailAnswer,
         ZonesAnswer,
     )
+    from service.forecasting.ahead import KnownAhead
+    from service.forecasting.forecaster import Forecaster
     from service.intensity import Intensity
     from service.refreshing import Refresher
     from service.requests import LatestQuery, LocationQuery, SeriesQuery
@@ -89,10 +90,12 @@ class Gridgram:
     intensity: Intensity
     now: Callable[[], datetime] = utc_now
     refresher: Refresher | None = None
-    forecaster: Forecaster = field(init=False)
+    ahead: KnownAhead = field(kw_only=True)
 
-    def __post_init__(self) -> None:
-        self.forecaster = Forecaster(self.intensity)
+    @property
+    def forecaster(self) -> Forecaster:
+        """Who makes our own forecasts."""
+        return self.ahead.forecaster
 
     def read_job(self, members: Any) -> Job:  # noqa: ANN401 - JSON of any shape, checked here
         """Check the members of a job. Pure and without waiting, so it may run in a thread. Raises InvalidInput."""

@@ -33,6 +33,8 @@ from gridgram.series import IntensitySeries, Source
 from gridgram.sums import MonthChunk
 from gridgram.zones import Zones
 from providers.reference import Reference
+from service.forecasting.ahead import KnownAhead
+from service.forecasting.forecaster import Forecaster
 from service.intensity import Intensity
 from service.usecases import Gridgram
 from tests.months import MARCH, hours
@@ -352,7 +354,7 @@ async def gridgram(tmp_path: Path) -> AsyncIterator[Gridgram]:
     store = SqliteStore(tmp_path / "series.sqlite")
     await store.merge([hours([30.0 + hour % 24 for hour in range(300)], first=100, band=5.0)])
     intensity = Intensity(store, Reference.load(zones), ChunkMemory(64 * 2**20))
-    yield Gridgram(zones, Locator.load(zones), intensity, now=lambda: NOW)
+    yield Gridgram(zones, Locator.load(zones), intensity, now=lambda: NOW, ahead=KnownAhead(intensity, Forecaster(intensity)))
     await store.close()
 
 
@@ -447,5 +449,5 @@ def reference_gridgram() -> Gridgram:
     if not _KEPT:
         zones = Zones.load()
         intensity = Intensity(NothingHeld(), Reference.load(zones), ChunkMemory(64 * 2**20))  # type: ignore[arg-type]  # only reads
-        _KEPT.append(Gridgram(zones, Locator.load(zones), intensity, now=lambda: NOW))
+        _KEPT.append(Gridgram(zones, Locator.load(zones), intensity, now=lambda: NOW, ahead=KnownAhead(intensity, Forecaster(intensity))))
     return _KEPT[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -108,6 +108,25 @@ async def test_a_year_of_hours_is_trained_on_behind_the_first_answer(gridgram: G
     assert "level trained" in second.sources[0].detail
     assert re.search(r" % in the 28 days before 2024-\d\d-\d\dT\d\d:00:00Z\.", second.sources[0].detail)
     assert await gridgram.intensity.store.kept(model_name("FR", Signal.LIFECYCLE))
+
+
+async def test_what_is_known_ahead_is_made_once_until_hours_arrive_or_one_has_passed(gridgram: Gridgram) -> None:
+    await hold(gridgram, 60 * 24)
+    await hours_ahead(gridgram, "FR", Signal.LIFECYCLE, ORIGIN, ORIGIN + 24)
+    await settled(gridgram)
+
+    first, again = [await hours_ahead(gridgram, "FR", Signal.LIFECYCLE, ORIGIN, ORIGIN + hours) for hours in (24, 96)]
+    await gridgram.intensity.put([measured("FR", ORIGIN, np.array([50.0]))])
+    after = await hours_ahead(gridgram, "FR", Signal.LIFECYCLE, ORIGIN, ORIGIN + 24)
+    gridgram.now = lambda: NOW + timedelta(hours=1)
+    later = await hours_ahead(gridgram, "FR", Signal.LIFECYCLE, ORIGIN, ORIGIN + 24)
+
+    assert np.shares_memory(first.g_per_kwh, again.g_per_kwh)
+    assert (after.g_per_kwh[0], later.g_per_kwh[0]) == (50.0, 50.0)
+    assert (later.g_per_kwh[2:] != first.g_per_kwh[2:]).all()
+    assert "from the hours before 2024-03-11T12:00:00Z" in first.sources[0].detail
+    assert "from the hours before 2024-03-11T12:00:00Z" in after.sources[1].detail
+    assert "from the hours before 2024-03-11T13:00:00Z" in later.sources[1].detail
 
 
 async def test_many_who_ask_at_once_cause_one_training(gridgram: Gridgram, monkeypatch: pytest.MonkeyPatch) -> None:

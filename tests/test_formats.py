@@ -22,6 +22,8 @@ from gridgram.locations import Locator
 from gridgram.quality import Quality, Signal
 from gridgram.zones import Zones
 from providers.reference import Reference
+from service.forecasting.ahead import KnownAhead
+from service.forecasting.forecaster import Forecaster
 from service.formats import COLUMNS, FORMATS, NotAcceptable, choose_format, write_series
 from service.intensity import Intensity
 from service.requests import SeriesQuery, read_request
@@ -47,7 +49,8 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
     """Reads hours of a zone: FR holds own hours with gaps and numbers that are awkward to write, also of a signal that none else offers."""
     zones = Zones.load()
     store = SqliteStore(tmp_path_factory.mktemp("formats") / "series.sqlite")
-    gridgram = Gridgram(zones, Locator.load(zones), Intensity(store, Reference.load(zones), ChunkMemory(2**26)), lambda: NOW)
+    intensity = Intensity(store, Reference.load(zones), ChunkMemory(2**26))
+    gridgram = Gridgram(zones, Locator.load(zones), intensity, lambda: NOW, ahead=KnownAhead(intensity, Forecaster(intensity)))
     own = source("file", attribution=HOSTILE)
     awkward = [0.1 + 0.2, 1 / 3, 5e-324, 1e22, 123456789.123456789, 0.0, 1e-7, 2.0**53 + 2]
     some = hours(awkward, first=30, origin=own)

@@ -25,6 +25,8 @@ from gridgram.units import g_per_kwh_from_lb_per_mwh
 from gridgram.zones import Zones
 from providers.reference import Reference
 from service import answers
+from service.forecasting.ahead import KnownAhead
+from service.forecasting.forecaster import Forecaster
 from service.intensity import Intensity
 from service.requests import LatestQuery, SeriesQuery, read_request
 from service.usecases import Gridgram
@@ -63,7 +65,8 @@ async def gridgram(tmp_path: Path, zones: Zones, locator: Locator, reference: Re
     """The use cases over a real store, at 2024-03-12T06:20Z; France holds the synthetic day of 2024-03-11."""
     store = SqliteStore(tmp_path / "series.sqlite")
     await store.merge([hours(NIGHT_AND_DAY, first=DAY_HOUR, origin=FILE)])
-    yield Gridgram(zones, locator, Intensity(store, reference, ChunkMemory(16 * 2**20)), now=lambda: NOW)
+    intensity = Intensity(store, reference, ChunkMemory(16 * 2**20))
+    yield Gridgram(zones, locator, intensity, now=lambda: NOW, ahead=KnownAhead(intensity, Forecaster(intensity)))
     await store.close()
 
 
@@ -420,7 +423,7 @@ async def test_now_states_its_hour_and_its_age(gridgram: Gridgram) -> None:
 async def test_what_is_older_than_a_day_is_not_told_as_now(gridgram: Gridgram) -> None:
     """The same incidents, a day later: what is typical for this hour is told instead, and called so."""
     later = NOW + timedelta(days=1)
-    stale = Gridgram(gridgram.zones, gridgram.locator, gridgram.intensity, now=lambda: later)
+    stale = Gridgram(gridgram.zones, gridgram.locator, gridgram.intensity, now=lambda: later, ahead=gridgram.ahead)
 
     latest = await stale.latest(read_request(LatestQuery, {"location": "FR"}, later))
 

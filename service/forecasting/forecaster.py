@@ -79,7 +79,7 @@ class Forecaster:
         """Our forecast from the newest told hour before `now_hour` on; None where no recent hours are held: they are asked for behind."""
         chunks = await self._chunks(zone, signal, now_hour - PREDICTED_FROM_HOURS, now_hour)
         known = self._outlooks.get((zone, signal))
-        if known is not None and known.now_hour == now_hour and _are_same(known.chunks, chunks):
+        if known is not None and known.now_hour == now_hour and are_same(known.chunks, chunks):
             return known.series
         held, history = await asyncio.to_thread(_read, chunks, now_hour)
         series = None
@@ -88,17 +88,17 @@ class Forecaster:
             series = await asyncio.to_thread(_series, model, history, held, now_hour)
         else:
             self.intensity.behind(self.intensity.prepare(zone, signal, now_hour - PREDICTED_FROM_HOURS, now_hour))
-        _remember(self._outlooks, (zone, signal), _Remembered(_references(chunks), now_hour, series))
+        _remember(self._outlooks, (zone, signal), _Remembered(references(chunks), now_hour, series))
         return series
 
     async def outlook_as_of(self, zone: str, signal: Signal, cut: int) -> IntensitySeries | None:
         """The forecast that would have been made when the hour `cut` began, from the hours before it alone."""
         chunks = await self._chunks(zone, signal, cut - LONGEST_HOURS, cut)
         known = self._past.get((zone, signal, cut))
-        if known is not None and _are_same(known.chunks, chunks):
+        if known is not None and are_same(known.chunks, chunks):
             return known.series
         series = await asyncio.to_thread(_series_as_of, chunks, cut)
-        _remember(self._past, (zone, signal, cut), _Remembered(_references(chunks), cut, series))
+        _remember(self._past, (zone, signal, cut), _Remembered(references(chunks), cut, series))
         return series
 
     async def train(self, zone: str, signal: Signal, now_hour: int) -> bool:
@@ -191,11 +191,13 @@ def _read(chunks: tuple[MonthChunk, ...], end_hour: int) -> tuple[IntensitySerie
     return held, history_of(held)
 
 
-def _references(chunks: tuple[MonthChunk, ...]) -> tuple[ReferenceType[MonthChunk], ...]:
+def references(chunks: tuple[MonthChunk, ...]) -> tuple[ReferenceType[MonthChunk], ...]:
+    """The chunks, not kept alive."""
     return tuple(ReferenceType(chunk) for chunk in chunks)
 
 
-def _are_same(known: tuple[ReferenceType[MonthChunk], ...], chunks: tuple[MonthChunk, ...]) -> bool:
+def are_same(known: tuple[ReferenceType[MonthChunk], ...], chunks: tuple[MonthChunk, ...]) -> bool:
+    """Whether these are the chunks that were referred to, and nothing was laid over them since."""
     return len(known) == len(chunks) and all(one() is other for one, other in zip(known, chunks, strict=True))
 
 

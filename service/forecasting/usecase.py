@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gridgram.interval import hour_of
-from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality
-from gridgram.series import joined, overlay
+from gridgram.series import joined
+from service.forecasting.ahead import is_known, with_outlook
 from service.forecasting.forecaster import ASKED_HOURS, LATE_HOURS
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from gridgram.quality import Signal
     from gridgram.series import IntensitySeries
     from service.usecases import Gridgram
-
-_FORECAST = QUALITY_CODES[Quality.FORECAST]
 
 
 async def hours_ahead(  # noqa: PLR0913, PLR0917 - a place, a span, and when it is asked from
@@ -33,25 +31,15 @@ async def hours_ahead(  # noqa: PLR0913, PLR0917 - a place, a span, and when it 
         is_past = end_hour <= now_hour - LATE_HOURS  # no forecast of ours reaches back there
         if not is_past:
             await gridgram.intensity.prepare(zone, signal, min(first_hour, now_hour - ASKED_HOURS), max(end_hour, now_hour))
+        if gridgram.ahead.near(now_hour, first_hour, end_hour):
+            return await gridgram.ahead.hours(zone, signal, now_hour, first_hour, end_hour)
         base = await gridgram.intensity.read(zone, signal, first_hour, end_hour)
-        if is_past or _is_known(base):
+        if is_past or is_known(base):
             return base
         return with_outlook(base, await gridgram.forecaster.outlook(zone, signal, now_hour))
     cut = min(hour_of(as_of), now_hour)
     base = await held_before(gridgram, zone, signal, first_hour, end_hour, cut)
-    return base if _is_known(base) else with_outlook(base, await gridgram.forecaster.outlook_as_of(zone, signal, cut))
-
-
-def with_outlook(base: IntensitySeries, outlook: IntensitySeries | None) -> IntensitySeries:
-    """The hours of the base, and of the outlook where the base has none that is as good."""
-    if outlook is None:
-        return base
-    first_hour, end_hour = max(base.first_hour, outlook.first_hour), min(base.end_hour, outlook.end_hour)
-    if end_hour <= first_hour:
-        return base
-    ahead = overlay(outlook.window(first_hour, end_hour), base.window(first_hour, end_hour))
-    parts = [base.window(base.first_hour, first_hour), ahead, base.window(end_hour, base.end_hour)]
-    return joined([part for part in parts if len(part.g_per_kwh)])
+    return base if is_known(base) else with_outlook(base, await gridgram.forecaster.outlook_as_of(zone, signal, cut))
 
 
 async def held_before(  # noqa: PLR0913, PLR0917 - as above
@@ -63,8 +51,3 @@ async def held_before(  # noqa: PLR0913, PLR0917 - as above
     if cut > first_hour:
         parts.insert(0, await gridgram.intensity.read(zone, signal, first_hour, cut))
     return joined(parts)
-
-
-def _is_known(series: IntensitySeries) -> bool:
-    """Whether every hour is there and none is worse than a forecast."""
-    return bool(((series.quality != MISSING_CODE) & (series.quality <= _FORECAST)).all())

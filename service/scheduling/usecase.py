@@ -104,7 +104,7 @@ async def gather_hours(
                 parts = [await gridgram.intensity.held_hours(zone, signal, span.start, asked_from)] if span.start < asked_from else []
                 if asked_from < span.stop:
                     parts.append(await hours_ahead(gridgram, zone, signal, asked_from, span.stop, as_of))
-                return joined(parts)
+                return parts[0] if len(parts) == 1 else joined(parts)
         except Refused as error:  # such as by a key's quota; the group would wrap it in one of its own
             return error
         except (TimeoutError, UpstreamError, StoreError) as error:
