@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from gridgram.hour_tables import HIGH, LOW, MIDDLE, RUN, RUN_BEFORE
 from gridgram.interval import MICROSECONDS_PER_HOUR
 from gridgram.quality import MISSING_CODE
 
@@ -78,12 +79,13 @@ class Kernel:
         self._rows = rows
         self._short_before = np.concatenate([[0], np.cumsum((tables.run_quality == MISSING_CODE) | (tables.run_quality > worst))])
         self._has_short = bool(self._short_before[-1])
-        self._first, self._last, self._ticks, self._shift = np.empty((4, rows), np.int64)
-        self._first_part, self._last_part, self._hours, self._sum, self._scratch, self._mean = np.empty((6, rows))
-        self._inside, self._other = np.empty((2, rows), np.bool_)
-        self._first_rate, self._last_rate = np.empty((2, rows, 2))
-        self._first_band, self._last_band = np.empty((2, rows, 4))
-        self._first_run, self._last_run = np.empty((2, rows), np.int32)
+        self._bits = np.int64(1) << np.arange(len(tables.providers), dtype=np.int64)
+        self._pairs = tables.slots.reshape(-1, 2)
+        self._first, self._last, self._ticks, self._shift, self._first_run, self._last_run = np.empty((6, rows), np.int64)
+        self._first_part, self._last_part, self._hours, self._sum, self._scratch = np.empty((5, rows))
+        self._inside, self._on_the_hour, self._other = np.empty((3, rows), np.bool_)
+        self._first_pair, self._last_pair = np.empty((2, rows, 2))
+        self._first_slot, self._last_slot = np.empty((2, rows, tables.slots.shape[1]))
 
     def grams(self, place: Longs, start: Longs, end: Longs, kwh: Floats) -> Floats:
         """What each job emitted, and nothing else. [gCO2e]
@@ -95,11 +97,9 @@ class Kernel:
         for at in range(0, len(place), self._rows):
             rows = slice(at, at + self._rows)
             count = self._locate(place[rows], start[rows], end[rows])
-            if self._has_short:
-                self._runs(count, is_short := np.empty(count, np.bool_))
-                if is_short.any():
-                    raise ValueError("hours of a job are missing or of a worse quality than asked for")
-            np.multiply(self._mean_rate(count), kwh[rows], out=emitted[rows])
+            if self._has_short and self._short(*self._runs(*self._slots(count))).any():
+                raise ValueError("hours of a job are missing or of a worse quality than asked for")
+            np.multiply(self._mean_over(*self._middles(count), 0), kwh[rows], out=emitted[rows])
         return emitted
 
     def convert(self, place: Longs, start: Longs, end: Longs, kwh: Floats) -> Emitted:
@@ -164,21 +164,20 @@ class Kernel:
         np.logical_or.reduceat(pieces.is_short, firsts, out=into.is_short)
 
     def _fill(self, place: Longs, start: Longs, end: Longs, kwh: Floats, into: Emitted) -> None:
-        count = self._locate(place, start, end)
-        into.g_per_kwh[:] = self._mean_rate(count)
+        first, last = self._slots(self._locate(place, start, end))
+        into.g_per_kwh[:] = self._mean_over(first, last, MIDDLE)
         np.multiply(into.g_per_kwh, kwh, out=into.emissions_g)
-        np.take(self.tables.band, self._first[:count], axis=0, out=self._first_band[:count], mode="clip")
-        np.take(self.tables.band, self._last[:count], axis=0, out=self._last_band[:count], mode="clip")
-        for columns, out in ((slice(0, 2), into.low_g), (slice(2, 4), into.high_g)):
-            np.multiply(self._mean_over(self._first_band[:count, columns], self._last_band[:count, columns]), kwh, out=out)
-        first_run, last_run = self._runs(count, into.is_short)
-        quality = np.take(self.tables.run_quality, first_run)
-        for row, code in enumerate(self.tables.codes):
-            np.equal(quality, code, out=into.coverage[row], casting="unsafe")
+        np.multiply(self._mean_over(first, last, LOW), kwh, out=into.low_g)
+        np.multiply(self._mean_over(first, last, HIGH), kwh, out=into.high_g)
+        first_run, last_run = self._runs(first, last)
+        into.is_short[:] = self._short(first_run, last_run) if self._has_short else False
+        code = np.take(self.tables.run_code, first_run)
+        for row in range(len(self.tables.codes)):
+            np.equal(code, row, out=into.coverage[row], casting="unsafe")
         np.take(self.tables.run_provider_bit, first_run, out=into.providers, mode="clip")
         mixed = np.flatnonzero(first_run != last_run)
         if len(mixed):
-            self._mix(mixed, first_run[mixed].astype(np.int64), last_run[mixed].astype(np.int64), start[mixed], end[mixed], into)
+            self._mix(mixed, first_run.take(mixed), last_run.take(mixed), start.take(mixed), end.take(mixed), into)
 
     def _check_places(self, place: Longs) -> None:
         if len(place) and (place.min() < 0 or place.max() >= len(self.tables.first_slot)):
@@ -208,62 +207,66 @@ class Kernel:
         # take(mode="clip") below would hide a wrong slot, so none gets there.
         np.take(self.tables.first_slot, place, out=ticks, mode="clip")
         outside = np.less(first, ticks, out=self._other[:count]).any()
-        ends_on_the_hour = np.equal(self._last_part[:count], 0.0, out=self._other[:count])
+        ends_on_the_hour = np.equal(self._last_part[:count], 0.0, out=self._on_the_hour[:count])
         np.subtract(last, ends_on_the_hour, out=shift)
         np.take(self.tables.end_slot, place, out=ticks, mode="clip")
         if outside or np.greater_equal(shift, ticks, out=self._other[:count]).any():
             raise ValueError("a job lies outside the hours of its place")
         return count
 
-    def _mean_rate(self, count: int) -> Floats:
-        first, last = self._first_rate[:count], self._last_rate[:count]
-        np.take(self.tables.rate, self._first[:count], axis=0, out=first, mode="clip")
-        np.take(self.tables.rate, self._last[:count], axis=0, out=last, mode="clip")
-        return self._mean_over(first, last)
+    def _middles(self, count: int) -> tuple[Floats, Floats]:
+        """Of the first and the last slot of each job the running sum and the own number alone."""
+        found = []
+        for slot, pair in ((self._first[:count], self._first_pair[:count]), (self._last[:count], self._last_pair[:count])):
+            at = np.multiply(slot, self.tables.slots.shape[1] // 2, out=self._ticks[:count])
+            found.append(np.take(self._pairs, at, axis=0, out=pair, mode="clip"))
+        return found[0], found[1]
 
-    def _mean_over(self, first: Floats, last: Floats) -> Floats:
-        """The mean over each job, from the pairs (running sum before, own number) of its first and last slot."""
+    def _slots(self, count: int) -> tuple[Floats, Floats]:
+        """The first and the last slot of each job."""
+        first = np.take(self.tables.slots, self._first[:count], axis=0, out=self._first_slot[:count], mode="clip")
+        return first, np.take(self.tables.slots, self._last[:count], axis=0, out=self._last_slot[:count], mode="clip")
+
+    def _mean_over(self, first: Floats, last: Floats, column: int) -> Floats:
+        """The mean over each job of the number whose running sum stands in this column of its first and last slot."""
         count = len(first)
         total, scratch = self._sum[:count], self._scratch[:count]
-        np.add(first[:, 0], first[:, 1], out=total)  # the running sum after the first hour, to the bit
-        np.subtract(last[:, 0], total, out=total)
-        np.multiply(first[:, 1], self._first_part[:count], out=scratch)
+        np.add(first[:, column], first[:, column + 1], out=total)  # the running sum after the first hour, to the bit
+        np.subtract(last[:, column], total, out=total)
+        np.multiply(first[:, column + 1], self._first_part[:count], out=scratch)
         total += scratch
-        np.multiply(last[:, 1], self._last_part[:count], out=scratch)
+        np.multiply(last[:, column + 1], self._last_part[:count], out=scratch)
         total += scratch
         total /= self._hours[:count]
-        np.copyto(total, last[:, 1], where=self._inside[:count])
+        np.copyto(total, last[:, column + 1], where=self._inside[:count])
         return total
 
-    def _runs(self, count: int, is_short: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """The run of the first hour of each job and that of its last; whether a run among them is missing or too bad."""
-        first_run, last_run = self._first_run[:count], self._last_run[:count]
-        np.take(self.tables.run, self._first[:count], out=first_run, mode="clip")
-        np.take(self.tables.run, self._shift[:count], out=last_run, mode="clip")  # the slots of the last hours, from `_locate`
-        if self._has_short:
-            np.greater(self._short_before[last_run + 1], self._short_before[first_run], out=is_short)
-        else:
-            is_short[:] = False
+    def _runs(self, first: Floats, last: Floats) -> tuple[Longs, Longs]:
+        """The run of the first hour of each job and that of its last."""
+        first_run, last_run = self._first_run[: len(first)], self._last_run[: len(first)]
+        np.copyto(first_run, first[:, RUN], casting="unsafe")
+        np.copyto(last_run, last[:, RUN], casting="unsafe")
+        np.copyto(last_run, last[:, RUN_BEFORE], casting="unsafe", where=self._on_the_hour[: len(first)])
         return first_run, last_run
+
+    def _short(self, first_run: Longs, last_run: Longs) -> NDArray[np.bool_]:
+        """Whether a run among those of each job is missing or too bad."""
+        is_short: NDArray[np.bool_] = self._short_before[last_run + 1] > self._short_before[first_run]
+        return is_short
 
     def _mix(  # noqa: PLR0913, PLR0917 - columns
         self, mixed: Longs, first_run: Longs, last_run: Longs, start: Longs, end: Longs, into: Emitted
     ) -> None:
         """Coverage and providers of jobs that meet several qualities or providers: whole runs between, and the parts at both ends."""
-        tables = self.tables
-        at_first = tables.run_end_hour.take(first_run) * MICROSECONDS_PER_HOUR - start
-        at_last = end - tables.run_first_hour.take(last_run) * MICROSECONDS_PER_HOUR
-        first_quality, last_quality = tables.run_quality.take(first_run), tables.run_quality.take(last_run)
+        tables, rows = self.tables, np.arange(0, len(mixed) * len(self.tables.codes), len(self.tables.codes))
         after_first, after_last, duration = first_run + 1, last_run + 1, end - start
-        for row, code in enumerate(tables.codes):
-            before = tables.run_hours_before[row]
-            ticks = before.take(last_run)
-            ticks -= before.take(after_first)
-            ticks *= MICROSECONDS_PER_HOUR
-            ticks += at_first * (first_quality == code)
-            ticks += at_last * (last_quality == code)
-            into.coverage[row, mixed] = ticks / duration
-        providers = np.zeros(len(mixed), np.int64)
-        for place, before in enumerate(tables.run_count_before):
-            providers |= (before.take(after_last) > before.take(first_run)).astype(np.int64) << place
-        into.providers[mixed] = providers
+        ticks = tables.run_hours_before.take(last_run, axis=0)
+        ticks -= tables.run_hours_before.take(after_first, axis=0)
+        ticks *= MICROSECONDS_PER_HOUR
+        flat = ticks.reshape(-1)
+        flat[rows + tables.run_code.take(first_run)] += tables.run_end_hour.take(first_run) * MICROSECONDS_PER_HOUR - start
+        flat[rows + tables.run_code.take(last_run)] += end - tables.run_first_hour.take(last_run) * MICROSECONDS_PER_HOUR
+        for row in range(len(tables.codes)):
+            into.coverage[row, mixed] = ticks[:, row] / duration
+        is_met = tables.run_count_before.take(after_last, axis=0) > tables.run_count_before.take(first_run, axis=0)
+        into.providers[mixed] = is_met @ self._bits

@@ -25,16 +25,22 @@ if TYPE_CHECKING:
 
 MAX_PROVIDERS: Final = 62
 """Sets of providers are bits of one integer."""
+MIDDLE, LOW, HIGH = 0, 2, 4
+"""Where in a slot the running sum of each number before the hour stands; the hour's own number stands beside it."""
+RUN, RUN_BEFORE = 6, 7
+"""Where in a slot the run of its hour stands, and that of the hour before."""
+_WIDTH: Final = 8
+_LINE_BYTES: Final = 64
+"""What a processor fetches at once: a slot is as long, and starts where a line does, so that a look-up costs one fetch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HourTables:
     """Arrays over slots and over runs. [gCO2e/kWh; hours are numbers of `gridgram.interval`]
 
-    `slot_shift` of a place plus an hour is its slot; its slots are `first_slot` to `end_slot`, the last of them the extra one. `rate` holds
-    (running sum before the hour, the hour's number), `band` the same for low and high; `run` the number of the slot's run. `codes` are the
-    qualities that occur (0 = missing), `run_hours_before` for each of them the hours in all runs before, `run_count_before` for each
-    provider its runs before.
+    `slot_shift` of a place plus an hour is its slot; its slots are `first_slot` to `end_slot`, the last of them the extra one. `slots` has
+    a row for each: see `MIDDLE` to `RUN_BEFORE`. `codes` are the qualities that occur (0 = missing), `run_code` the place of a run's among
+    them. For each code `run_hours_before` has the hours in all runs before, for each provider `run_count_before` its runs before.
     """
 
     zones: tuple[str, ...]
@@ -44,12 +50,11 @@ class HourTables:
     slot_shift: Longs
     first_slot: Longs
     end_slot: Longs
-    rate: NDArray[np.float64]
-    band: NDArray[np.float64]
-    run: NDArray[np.int32]
+    slots: NDArray[np.float64]
     run_first_hour: Longs
     run_end_hour: Longs
     run_quality: NDArray[np.uint8]
+    run_code: Longs
     run_provider_bit: Longs
     run_hours_before: Longs
     run_count_before: Longs
@@ -69,23 +74,16 @@ def hour_tables(series: Sequence[IntensitySeries]) -> HourTables:
     end_slot = np.cumsum(lengths + 1) - 1
     first_slot = end_slot - lengths
     slots = int(end_slot[-1]) + 1 if len(series) else 0
-    rate, band = np.zeros((slots, 2)), np.zeros((slots, 4))
-    run = np.zeros(slots, np.int32)
+    table = _rows_on_lines(slots)
     parts = []
     runs = 0
     for one, first in zip(series, first_slot.tolist(), strict=True):
-        end = first + len(one.g_per_kwh)
-        is_held = one.quality != MISSING_CODE
-        _lay(rate[first : end + 1], np.where(is_held, one.g_per_kwh, 0.0))
-        _lay(band[first : end + 1, 0:2], np.where(is_held, one.low, 0.0))
-        _lay(band[first : end + 1, 2:4], np.where(is_held, one.high, 0.0))
         part = _runs(one, providers)
-        run[first:end] = runs + np.repeat(np.arange(len(part)), part[:, 1] - part[:, 0])
-        run[end] = run[end - 1]
+        _lay(table[first : first + len(one.g_per_kwh) + 1], one, runs + np.repeat(np.arange(len(part)), part[:, 1] - part[:, 0]))
         runs += len(part)
         parts.append(part)
-    table = np.concatenate(parts) if parts else np.zeros((0, 4), np.int64)
-    first_hour, end_hour, quality, provider = np.ascontiguousarray(table.T)
+    runs_table = np.concatenate(parts) if parts else np.zeros((0, 4), np.int64)
+    first_hour, end_hour, quality, provider = np.ascontiguousarray(runs_table.T)
     codes = tuple(np.unique(quality).tolist())
     hours = [np.where(quality == code, end_hour - first_hour, 0) for code in codes]
     is_held = quality != MISSING_CODE
@@ -98,12 +96,11 @@ def hour_tables(series: Sequence[IntensitySeries]) -> HourTables:
         first_slot - np.array([one.first_hour for one in series], np.int64),
         first_slot,
         end_slot,
-        rate,
-        band,
-        run,
+        table,
         first_hour,
         end_hour,
         quality.astype(np.uint8),
+        np.searchsorted(codes, quality),
         np.where(is_held, np.int64(1) << provider, 0),
         _before(hours, len(quality)),
         _before(counts, len(quality)),
@@ -115,10 +112,23 @@ def quality_names(codes: Sequence[int]) -> list[str]:
     return ["missing" if code == MISSING_CODE else QUALITIES[code - 1].value for code in codes]
 
 
-def _lay(slots: NDArray[np.float64], numbers: NDArray[np.float64]) -> None:
-    """Put the numbers and the running sums before them into the pairs; the last pair holds the whole sum and nothing more."""
-    slots[:-1, 1] = numbers
-    np.cumsum(numbers, out=slots[1:, 0])
+def _rows_on_lines(rows: int) -> NDArray[np.float64]:
+    """Slots that are yet to be filled, each on a line of its own."""
+    room = np.empty(rows * _WIDTH * 8 + _LINE_BYTES, np.uint8)
+    first = -room.ctypes.data % _LINE_BYTES
+    return room[first : first + rows * _WIDTH * 8].view(np.float64).reshape(rows, _WIDTH)
+
+
+def _lay(slots: NDArray[np.float64], series: IntensitySeries, run: Longs) -> None:
+    """Fill the slots of a series, whose hours are of these runs; the last slot holds the whole sums and nothing more."""
+    is_held = series.quality != MISSING_CODE
+    for place, numbers in ((MIDDLE, series.g_per_kwh), (LOW, series.low), (HIGH, series.high)):
+        held = np.where(is_held, numbers, 0.0)
+        slots[0, place] = slots[-1, place + 1] = 0.0
+        slots[:-1, place + 1] = held
+        np.cumsum(held, out=slots[1:, place])
+    slots[:-1, RUN] = slots[1:, RUN_BEFORE] = run
+    slots[-1, RUN], slots[0, RUN_BEFORE] = run[-1], run[0]
 
 
 def _runs(series: IntensitySeries, providers: tuple[str, ...]) -> Longs:
@@ -132,7 +142,8 @@ def _runs(series: IntensitySeries, providers: tuple[str, ...]) -> Longs:
 
 
 def _before(columns: list[NDArray[np.int64]], runs: int) -> Longs:
-    before = np.zeros((len(columns), runs + 1), np.int64)
-    for row, column in enumerate(columns):
-        np.cumsum(column, out=before[row, 1:])
+    """A row for each run and one more: of each column the sum before it."""
+    before = np.zeros((runs + 1, len(columns)), np.int64)
+    for place, column in enumerate(columns):
+        np.cumsum(column, out=before[1:, place])
     return before

@@ -42,8 +42,8 @@ def kwh_from_joule(joule: Numbers) -> Numbers:
     return joule / JOULE_PER_KWH
 
 
-def kwh_from_w_hours(power_w: float, hours: float) -> float:
-    """Turn a power held for some hours into energy. [W x h -> kWh]"""
+def kwh_from_w_hours(power_w: Numbers, hours: Numbers) -> Numbers:
+    """Turn a power held for some hours into energy, one number or an array of them. [W x h -> kWh]"""
     return power_w * hours / 1000.0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from gridgram.bulk import Emitted, Kernel
 from gridgram.interval import MICROSECONDS_PER_HOUR
 from gridgram.quality import QUALITIES, QUALITY_CODES, Quality
+from gridgram.units import kwh_from_w_hours
 from service.backfill.checks import Checks, true_ends
 from service.backfill.jobs import BATCH_ROWS
 from service.backfill.totals import Totals
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 COVERED: Final = tuple(quality for quality in QUALITIES if quality is not Quality.GIVEN)
 """The qualities that the hours of a job may have; each has a column `coverage_<quality>`."""
-W_HOURS_PER_KWH: Final = 1_000.0
 _PREFIX: Final = "gridgram_"
 
 
@@ -114,7 +114,7 @@ class Converter:
         step = jobs.profiles.step_us[rows]
         steps = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
         if jobs.profiles.is_power:
-            steps = steps * np.repeat(step / MICROSECONDS_PER_HOUR / W_HOURS_PER_KWH, counts)
+            steps = kwh_from_w_hours(steps, np.repeat(step / MICROSECONDS_PER_HOUR, counts))
         steps = steps * np.repeat(jobs.pue[rows], counts)
         emitted = self._kernel.convert_profiles(place[rows], jobs.start_us[rows], step, counts, steps)
         return emitted, np.add.reduceat(steps, np.cumsum(counts) - counts) if len(rows) else np.zeros(0)
