@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gridgram.fuels import Fuel
 from gridgram.interval import EARLIEST, MICROSECONDS_PER_MINUTE, format_time, from_microseconds, to_microseconds
-from gridgram.quality import QUALITY_CODES, Quality
+from gridgram.quality import QUALITY_CODES, Quality, Signal
 from providers.base import IntensityPoint, MixPoint, PointFault
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ MAX_TOTAL_MW = 3_000_000.0
 """Twice what all of China generates at once."""
 MIN_TOTAL_MW = 1.0
 MAX_G_PER_KWH = 2_000.0
-"""Above the worst plant there is; a slip of 1000 or a value in lb is beyond it for any grid that burns much."""
+"""Above the worst plant there is: a thousand times any life-cycle intensity is beyond it."""
+MIN_LIFECYCLE_G_PER_KWH = 3.0
+"""Below the cleanest plant there is (nuclear, 5.1 by UNECE 2021): a thousandth of any grid's life-cycle intensity is."""
 LEVEL_FACTOR = 50.0
 """A total this many times above or below the median of its batch is a slip of unit, not a grid."""
 USUAL_SHARE = 0.9
@@ -86,6 +88,8 @@ def _mix_fault(point: MixPoint) -> str:
 def _intensity_fault(point: IntensityPoint) -> str:
     if not (math.isfinite(point.g_per_kwh) and 0 <= point.g_per_kwh <= MAX_G_PER_KWH):
         return f"{point.g_per_kwh:g} g/kWh, outside 0 to {MAX_G_PER_KWH:g}"
+    if point.signal is Signal.LIFECYCLE and point.g_per_kwh < MIN_LIFECYCLE_G_PER_KWH:
+        return f"{point.g_per_kwh:g} g/kWh, less than the cleanest plant there is causes over its life: a slip of unit?"
     return ""
 
 

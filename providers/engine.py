@@ -21,9 +21,9 @@ from tenacity.stop import stop_base
 
 from gridgram.errors import UpstreamError
 from providers import client
-from providers.base import Batch, PointFault, Request
-from providers.checks import check
-from providers.errors import KeyRefused, OverRate, Unreachable, UpstreamFault
+from providers.base import Batch, IntensityPoint, PointFault, Request
+from providers.checks import FEW_POINTS, check
+from providers.errors import KeyRefused, OverRate, UnitSlip, Unreachable, UpstreamFault
 from providers.health import Health
 from providers.hourly import hours_of
 from providers.spending import spend
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gridgram.mix_series import MixSeries
     from gridgram.series import IntensitySeries
     from gridgram.zones import Zone
-    from providers.base import IntensityPoint, Login, MixPoint, Provider
+    from providers.base import Login, MixPoint, Provider
 
 log = structlog.get_logger()
 
@@ -104,7 +104,10 @@ class Engine:
         elif requests:
             health.succeeded(time.monotonic() - started, now)
         with _faults_of_ours(provider):
-            return await asyncio.to_thread(_hours, batches, error, provider, zone, interval, now)
+            fetched = await asyncio.to_thread(_hours, batches, error, provider, zone, interval, now)
+        if isinstance(fetched.error, UnitSlip):
+            health.failed(fetched.error, time.monotonic())
+        return fetched
 
     async def close(self) -> None:
         """Close the connections to all sources."""
@@ -270,5 +273,7 @@ def _hours(  # noqa: PLR0913, PLR0917 - what came, and what it is of
     """Check the points of all answers and make hours of them; of a point that comes twice the later answer counts."""
     latest = {(point.start, type(point), getattr(point, "signal", None)): point for batch in batches for point in batch.points}
     points, refused = check(sorted(latest.values(), key=lambda point: point.start), now, zone.longitude)
+    if error is None and not points and len(refused) >= FEW_POINTS and any(isinstance(point, IntensityPoint) for point in latest.values()):
+        error = UnitSlip(f"No intensity that {provider.info.name} states of {zone.key} can be one: {refused[0].detail}.")
     hours = hours_of(points, provider, zone.key, interval.first_hour, interval.end_hour, now)
     return Fetched(hours.series, [*(fault for batch in batches for fault in batch.faults), *refused], points, error, hours.mix)

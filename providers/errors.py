@@ -11,6 +11,7 @@
     +-- KeyRefused                the key is wrong or may not do this (401, 403)                  not for a quarter of an hour
     +-- RequestRefused            the source does not take this question (other 4xx, redirects)  not again
     +-- AnswerTooLarge            more bytes than the source ever sends                          not again
+    +-- UnitSlip                  what it states is in another unit than it was                  not for a quarter of an hour
 
 No text of these holds a query or a header: secrets travel there. What a source echoes of a secret is struck out by the engine.
 """
@@ -84,6 +85,12 @@ class AnswerTooLarge(UpstreamError):
     """The answer is larger than any that the source sends."""
 
     kind: ClassVar[str] = "too_large"
+
+
+class UnitSlip(UpstreamError):
+    """The source states intensities in another unit than it did, or than any grid's are in."""
+
+    kind: ClassVar[str] = "unit_slip"
 
 
 def kind_of(error: UpstreamError) -> str:

@@ -14,13 +14,14 @@ import structlog
 from gridgram.errors import StoreError, UpstreamError
 from gridgram.interval import HOURS_PER_DAY, Interval, hour_of, hour_start
 from gridgram.quality import MISSING_CODE, MIX, QUALITY_CODES, Quality, Signal, Told
-from providers.errors import KeyRefused, OverQuota, RateLimited
+from providers.errors import KeyRefused, OverQuota, RateLimited, UnitSlip
 from providers.spending import is_spent
 from service.asked import Answered, Asked, spans_of
 from service.auditing.noons import note_noons
 from service.auditing.own_numbers import note_own_numbers
 from service.claims import claimed
 from service.freshness import UNANSWERED_SECONDS, ask_again_seconds, end_of_told
+from service.slips import Slips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gridgram.zones import Zone
     from providers.base import Provider
     from providers.engine import Engine, Fetched
+    from providers.reference import Reference
     from service.claims import Claim
     from service.mixes.kept import KeptMixes
 
@@ -45,6 +47,8 @@ PIECE_SECONDS: Final = 60.0
 """No piece may take longer, however long the caller waits."""
 CLAIM_MARGIN_SECONDS: Final = 5.0
 """A claim outlasts the fetch that it is for by so much, to read the answer and keep it."""
+SLIPPED_SECONDS: Final = 900.0
+"""What came in another unit is not asked for again before."""
 TOLD = QUALITY_CODES[Quality.ESTIMATED]
 """The worst quality of an hour that a source told of the past."""
 KNOWN = QUALITY_CODES[Quality.FORECAST]
@@ -57,6 +61,7 @@ class Shelf(Protocol):
 
     store: SeriesStore
     mixes: KeptMixes
+    reference: Reference
 
     async def held_hours(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
         """The hours [first_hour, end_hour) as they are held."""
@@ -115,6 +120,10 @@ class Asker:
     fetches: int = 0
     claims_lost: int = 0
     asked: Asked = field(default_factory=Asked)
+    slips: Slips = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slips = Slips(self.engine)
 
     async def ask(self, provider: Provider, errand: Errand, due: Sequence[int], enough: int) -> dict[int, float]:
         """Ask one source for those of the days that it may better; when each is worth asking it for again [monotonic s].
@@ -160,7 +169,8 @@ class Asker:
         if fetched is not None:
             for fault in fetched.faults[:5]:
                 log.info("fetch.fault", provider=provider.info.name, zone=errand.zone.key, where=fault.where, detail=fault.detail)
-            kept = [series for told in fetched.series if (series := await self._allowed(provider, told, errand.shelf)) is not None]
+            kept, slip = await self._kept(provider, errand, fetched)
+            error = error or slip
             if claim.is_over:  # another has asked since, and what it brought is newer
                 return False
             is_shared = not kept or await errand.shelf.put(kept)
@@ -169,16 +179,32 @@ class Asker:
             await note_noons(errand.shelf.store, provider.info.name, errand.zone, fetched.points)
             await note_own_numbers(errand.shelf.store, provider, errand.zone, fetched.points)
         if not isinstance(error, OverQuota):  # that says nothing of the source: others may ask it
-            await self._note(provider, errand, days, fetched, has_answered=error is None)
+            await self._note(provider, errand, days, fetched, error)
         return is_shared
 
-    async def _note(self, provider: Provider, errand: Errand, days: range, fetched: Fetched | None, *, has_answered: bool) -> None:
+    async def _kept(self, provider: Provider, errand: Errand, fetched: Fetched) -> tuple[list[IntensitySeries], UnitSlip | None]:
+        """Of what came, what may be kept; and why some of it is refused, which the source's health then tells too."""
+        kept, slip = [], None
+        if isinstance(fetched.error, UnitSlip):
+            self.slips.note(provider, errand.zone, errand.signal, fetched.error)
+        for told in fetched.series:
+            if (series := await self._allowed(provider, told, errand.shelf)) is None:
+                continue
+            refusal = await self.slips.judged(provider, errand.zone, told, fetched.points, errand.shelf)
+            if refusal is None:
+                kept.append(series)
+            slip = slip or refusal
+        if slip is not None:
+            self.engine.health_of(provider).failed(slip, time.monotonic())
+        return kept, slip
+
+    async def _note(self, provider: Provider, errand: Errand, days: range, fetched: Fetched | None, error: UpstreamError | None) -> None:
         """Remember when the days are worth asking this source for again."""
         now, monotonic_now = self.clock(), time.monotonic()
         told = _told(fetched)
         for day in days:
-            seconds = UNANSWERED_SECONDS
-            if has_answered:
+            seconds = SLIPPED_SECONDS if isinstance(error, UnitSlip) else UNANSWERED_SECONDS
+            if error is None:
                 is_up_to_date = await self._is_up_to_date(provider, errand, day)
                 seconds = ask_again_seconds(provider, day, now, is_up_to_date=is_up_to_date)
             self.asked.note(provider.info.name, errand.zone.key, day, Answered(monotonic_now + seconds, told.get(day, 0)))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gridgram.errors import Fault, InvalidInput, UpstreamError
+from gridgram.interval import hour_start
 from service.answers import check_answer, own_number_answer
 from service.auditing.own_numbers import compared, newest_day, note_own_numbers, own_points_of
+from service.auditing.steps import daily_means, days_held, newest_remark
 
 if TYPE_CHECKING:
     from gridgram.interval import Interval
+    from gridgram.series import IntensitySeries
     from gridgram.zones import Zone
     from providers.base import Provider
     from providers.engine import Fetched
@@ -39,8 +42,26 @@ async def check_source(gridgram: Gridgram, name: str, zone: str | None) -> Check
     asked, interval = gridgram.zones[key], newest_day(provider, gridgram.now())
     fetched = await fetcher.engine.fetch(provider, asked, interval, CHECK_SECONDS)
     answer = check_answer(provider, asked, interval, fetched)
+    answer["faults"] += [{"pointer": pointer, "detail": detail} for pointer, detail in await _doubts(intensity, provider, asked, fetched)]
     await _add_own_number(answer, intensity, fetcher, provider, asked, interval, fetched)
     return answer
+
+
+async def _doubts(intensity: Intensity, provider: Provider, zone: Zone, fetched: Fetched) -> list[tuple[str, str]]:
+    """What makes an answer doubtful that was read: a part is missing, another unit, a level that the days before did not have."""
+    doubts = [("the answer", str(fetched.error))] if fetched.error is not None else []
+    found = [(f"the {told.signal} intensity", await _doubt(intensity, provider, zone, told, fetched)) for told in fetched.series]
+    return [*doubts, *((pointer, doubt) for pointer, doubt in found if doubt)]
+
+
+async def _doubt(intensity: Intensity, provider: Provider, zone: Zone, told: IntensitySeries, fetched: Fetched) -> str:
+    assert intensity.fetcher is not None  # noqa: S101 - it asked
+    if slip := await intensity.fetcher.asker.slips.judged(provider, zone, told, fetched.points, intensity):
+        return str(slip)
+    name = provider.info.name
+    told_means = daily_means(told, {name})
+    before = await days_held(intensity, zone.key, told.signal, name, hour_start(told.first_hour))
+    return newest_remark({day: mean for day, mean in before.items() if day < min(told_means, default=0)} | told_means)
 
 
 async def _add_own_number(  # noqa: PLR0913, PLR0917 - what is asked, of whom, and what came

@@ -12,10 +12,12 @@ from gridgram.interval import HOURS_PER_DAY, format_hour
 from service.answers import own_number_answer
 from service.auditing.noons import kept_noons
 from service.auditing.own_numbers import OwnDay, kept_own_numbers
+from service.auditing.steps import days_held, newest_remark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gridgram.quality import Signal
     from providers.base import Provider
     from service.usecases import Gridgram
 
@@ -53,12 +55,23 @@ class AuditedOwnNumber(TypedDict):
     hours: int
 
 
+class AuditedLevel(TypedDict):
+    """The newest day that is held of one source and signal, where the days before it had other levels. [gCO2e/kWh]"""
+
+    provider: str
+    signal: str
+    newest_day: str
+    newest_mean_g_per_kwh: float
+    finding: str
+
+
 class AuditAnswer(TypedDict):
     """What the audit of a zone found; `own_numbers` is the cross-check with what sources state themselves, of which nothing is judged."""
 
     zone: str
     sources: list[AuditedSource]
     own_numbers: list[AuditedOwnNumber]
+    levels: list[AuditedLevel]
 
 
 async def audit(gridgram: Gridgram, key: str) -> AuditAnswer:
@@ -67,7 +80,7 @@ async def audit(gridgram: Gridgram, key: str) -> AuditAnswer:
     if zone is None:
         raise UnknownLocation(key, f"{key[:60]!r} is not the key of a zone.", ())
     fetcher, store = gridgram.intensity.fetcher, gridgram.intensity.store
-    answer: AuditAnswer = {"zone": zone.key, "sources": [], "own_numbers": []}
+    answer: AuditAnswer = {"zone": zone.key, "sources": [], "own_numbers": [], "levels": []}
     for name, provider in sorted(fetcher.providers.items()) if fetcher else ():
         if zone.key not in provider.zones:
             continue
@@ -75,6 +88,10 @@ async def audit(gridgram: Gridgram, key: str) -> AuditAnswer:
             answer["sources"].append(audited(name, noons))
         if provider.own_number is not None and (days := await kept_own_numbers(store, name, zone.key)):
             answer["own_numbers"].append(audited_own_number(provider, days))
+        for signal in provider.info.signals:
+            means = await days_held(gridgram.intensity, zone.key, signal, name, gridgram.now())
+            if finding := newest_remark(means):
+                answer["levels"].append(audited_level(name, signal, means, finding))
     return answer
 
 
@@ -99,6 +116,17 @@ def audited(provider: str, noons: Mapping[int, float]) -> AuditedSource:
             f"its solar days centre {minutes:+.0f} minutes from solar noon: look whether its times name the start of an hour"
         )
     return source
+
+
+def audited_level(provider: str, signal: Signal, means: Mapping[int, float], finding: str) -> AuditedLevel:
+    """Write what is worth a look about the newest day of a source."""
+    return {
+        "provider": provider,
+        "signal": signal.value,
+        "newest_day": format_hour(max(means) * HOURS_PER_DAY),
+        "newest_mean_g_per_kwh": means[max(means)],
+        "finding": finding,
+    }
 
 
 def audited_own_number(provider: Provider, days: Mapping[int, OwnDay]) -> AuditedOwnNumber:
