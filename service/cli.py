@@ -35,6 +35,7 @@ from service.footprint import commands as footprint_commands
 from service.forecasting import commands as forecasting
 from service.key_commands import keys
 from service.provider_commands import providers
+from service.mixes import commands as mix_commands
 from service.runs import commands as run_commands
 from service.scheduling import commands as scheduling
 
@@ -317,6 +318,7 @@ app.command("when")(scheduling.when)
 app.command("wait")(scheduling.wait)
 app.command("rank")(scheduling.rank)
 app.command("backfill")(backfill_commands.backfill)
+app.command("mix")(mix_commands.mix)
 app.command("forecast")(forecasting.forecast)
 app.command("backtest")(forecasting.backtest)
 app.command("runs")(run_commands.runs)

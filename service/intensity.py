@@ -92,16 +92,15 @@ class Intensity:
 
     async def read_at_once(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries:
         """As `read`, but where answers come first without waiting even for hours that are not held."""
-        if not self.answers_first:
-            return await self.read(zone, signal, first_hour, end_hour)
-        if await self._flight(zone, signal, first_hour, end_hour):
-            self.stale_served += 1
+        await self.prepare_at_once(zone, signal, first_hour, end_hour)
         return await self.held_hours(zone, signal, first_hour, end_hour)
 
-    async def read_mix(self, zone: str, first_hour: int, end_hour: int) -> MixSeries:
-        """The mix of the hours [first_hour, end_hour), explicit holes where no source told one; nothing typical ever stands in."""
-        await self.prepare(zone, MIX, first_hour, end_hour)
-        return await self.mixes.read(zone, first_hour, end_hour)
+    async def prepare_at_once(self, zone: str, told: Told, first_hour: int, end_hour: int) -> None:
+        """As `prepare`, but where answers come first without waiting at all."""
+        if not self.answers_first:
+            await self.prepare(zone, told, first_hour, end_hour)
+        elif await self._flight(zone, told, first_hour, end_hour):
+            self.stale_served += 1
 
     def at_hand(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> IntensitySeries | None:
         """A series that holds the hours and need not be waited for; None where the store or a source has to be looked at, or two months."""

@@ -12,6 +12,7 @@ from service.facades.watttime_operations import OPERATIONS as WATTTIME
 from service.footprint.operations import OPERATIONS as FOOTPRINT_OPERATIONS
 from service.forecasting.operations import OPERATIONS as FORECASTING
 from service.formats import CSV_TYPE, JSON_TYPE, PARQUET_TYPE
+from service.mixes.operations import OPERATIONS as MIXES
 from service.operation import BODY_PROBLEMS, NDJSON_TYPE, Example, Operation
 from service.page.operations import OPERATIONS as PAGE
 from service.requests import EmissionsRequest, LatestQuery, LocationQuery, SeriesQuery
@@ -75,6 +76,7 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=("unknown-location", "no-data"),
         example=Example(query={"location": "gcp:europe-west9"}),
     ),
+    *MIXES,
     *SCHEDULING,
     *RUNS,
     *ELECTRICITY_MAPS,

@@ -38,6 +38,7 @@ def _section(provider: Provider) -> str:
     facts = {
         "offers": ", ".join(info.offers) + (f"; a forecast of {_span(provider.forecast_span)}" if provider.forecast_span else ""),
         "counts": f"{', '.join(signal.value for signal in info.signals)}; {', '.join(scope.value for scope in info.scope)}",
+        "mix": f"generation by fuel, in {provider.mix_unit.value}" if provider.mix_unit else "",
         "zones": ", ".join(sorted(provider.zones)),
         "step": f"{provider.resolution_minutes} minutes, {_span(provider.lag)} late, final after {_span(provider.settles_after)}",
         "history from": f"{provider.history_from:%Y-%m-%d}" if provider.history_from else "",

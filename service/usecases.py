@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gridgram.emissions import account_columns, account_flat, flat_hours_worse_than, given_series, hour_columns, hours_worse_than
 from gridgram.errors import NoData, UnknownLocation
 from gridgram.interval import MICROSECONDS_PER_HOUR, format_hour, hour_of, hour_start, months_between
-from gridgram.quality import QUALITIES, QUALITY_CODES, Quality, Scope, Signal
+from gridgram.quality import MIX, QUALITIES, QUALITY_CODES, Quality, Scope, Signal
 from gridgram.series import FILE_PROVIDER
 from gridgram.zones import ZoneKind
 from providers.base import ProviderInfo
@@ -180,13 +180,13 @@ class Gridgram:
         answered = {*self._signals(zone), *(entry.signal.value for entry in held)}
         signals: list[str] = [signal.value for signal in Signal if signal.value in answered]
         fetcher = self.intensity.fetcher
-        chains = {signal.value: fetcher.candidates(zone.key, signal) for signal in Signal} if fetcher else {}
+        chains = {str(told): fetcher.candidates(zone.key, told) for told in (*Signal, MIX)} if fetcher else {}
         return {
             **zone_answer(zone, signals),
             "codes": {system: list(codes) for system, codes in zone.codes.items()},
             "reference": {signal: offer_answer(offer) for signal, offer in offers.items()},
             "held": [held_answer(entry) for entry in held],
-            "sources": {signal: [candidate_answer(candidate) for candidate in chain] for signal, chain in chains.items() if chain},
+            "sources": {told: [candidate_answer(candidate) for candidate in chain] for told, chain in chains.items() if chain},
         }
 
     def zone_of_hours(self, location: str) -> str:

@@ -9,7 +9,9 @@ import pytest
 import structlog
 from hypothesis import settings
 
-from tests.facades import service_with_hours
+from gridgram.interval import hour_of, parse_time
+from tests.facades import present_hour, service_with_hours
+from tests.mixes import french_hours, keep_mixes
 from tests.redis_server import redis_cluster, redis_server
 from tests.running import running_service
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from tests.redis_server import RedisServer
     from tests.running import RunningService
 
+
+BLOOM_STARTED = hour_of(parse_time("2022-03-11T00:00:00Z"))
+"""What the examples of the contract ask for."""
 
 # The same examples every time where CI decides; new ones at every other run. How long one takes depends on who else is at work.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -45,8 +50,11 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """The service that all tests share; nothing is imported into its store."""
-    with running_service(tmp_path_factory.mktemp("service")) as running:
+    """The service that all tests share; no hour is imported into its store, which holds the mix of two spans of France."""
+    home, present = tmp_path_factory.mktemp("service"), present_hour()
+    spans = (BLOOM_STARTED, BLOOM_STARTED + 3), (present - 26, present + 2)
+    keep_mixes(home / "cache" / "gridgram" / "series.sqlite", *(french_hours(*span) for span in spans))
+    with running_service(home) as running:
         yield running
 
 

@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from gridgram.fuels import Fuel
 from gridgram.interval import format_hour, hour_of
+from gridgram.quality import Quality
+from tests.mixes import GB_MIX, french_hours, keep_mixes, mixes
 from tests.running import gridgram, running_service
 
 if TYPE_CHECKING:
@@ -40,6 +43,18 @@ def write_hours(path: Path, present: int) -> None:
     path.write_text("\n".join(rows) + "\n")
 
 
+def write_mixes(store: Path, present: int) -> None:
+    """A day of mixes: France as well known as its hours, its newest two hours ago; Great Britain in percent."""
+    first = present - 30
+    shares = {Fuel.WIND: 30.0, Fuel.GAS: 40.0, Fuel.NUCLEAR: 20.0}
+    keep_mixes(
+        store,
+        french_hours(first, present - 2),
+        french_hours(present - 2, present - 1, quality=Quality.PRELIMINARY),
+        mixes(*[shares] * 29, zone="GB", first_hour=first, source=GB_MIX),
+    )
+
+
 @contextmanager
 def service_with_hours(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[RunningService]:
     """A running service with those hours."""
@@ -47,6 +62,7 @@ def service_with_hours(home: Path, settings: Mapping[str, str] | None = None) ->
     write_hours(home / "hours.csv", present_hour())
     outcome = gridgram(["import", str(home / "hours.csv")], home)
     assert outcome.returncode == 0, outcome.stderr
+    write_mixes(home / "cache" / "gridgram" / "series.sqlite", present_hour())
     with running_service(home, settings) as running:
         yield running
 

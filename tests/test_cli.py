@@ -18,6 +18,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
+from gridgram.interval import hour_of, parse_time
 from gridgram.quality import Signal
 from gridgram.series import FILE_PROVIDER
 from service.app import build_gridgram
@@ -26,6 +27,8 @@ from service.formats import write_series
 from service.limits import MAX_BODY_BYTES
 from service.requests import SeriesQuery, read_request
 from service.settings import PREFIX, load_settings
+from tests.facades import present_hour
+from tests.mixes import french_hours, keep_mixes
 from tests.running import COMMAND, environment, gridgram, running_service
 
 if TYPE_CHECKING:
@@ -497,6 +500,9 @@ def test_a_first_answer_takes_at_most_a_second_from_a_cold_start(home: Path) -> 
 # The page.
 
 
+TOLD = hour_of(parse_time("2024-03-11T00:00:00Z"))
+
+
 def examples() -> list[str]:
     return [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines() if line]
 
@@ -507,6 +513,10 @@ def test_every_example_of_the_page_runs(home: Path, line: str) -> None:
     assert words.pop(0) == "gridgram"
     stdin = (home / words[words.index("<") + 1]).read_text() if "<" in words else None
     words = words[: min((words.index(mark) for mark in "<>" if mark in words), default=None)]
+    if words[0] == "mix":
+        keep_mixes(
+            home / "cache" / "gridgram" / "series.sqlite", french_hours(TOLD, TOLD + 24), french_hours(present_hour() - 24, present_hour())
+        )
 
     outcome = run(*words, stdin=stdin)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gridgram.interval import format_hour
+from gridgram.interval import format_hour, hour_of, parse_time
 from tests.facades import HOURS, native_hours, present_hour, steady_hour
 from tests.running import running_service
 from tests.wire import get, post
@@ -91,7 +91,13 @@ def test_the_forecast_is_the_one_of_the_native_api(held: RunningService) -> None
 
 @pytest.mark.parametrize("root", ["/v4", "/free-tier", "/free-tier/v3"])
 def test_other_roots_give_the_same_answers(held: RunningService, root: str) -> None:
-    for path in ("carbon-intensity/latest", "carbon-intensity/history", "carbon-intensity-level/latest", "home-assistant"):
+    for path in (
+        "carbon-intensity/latest",
+        "carbon-intensity/history",
+        "carbon-intensity-level/latest",
+        "home-assistant",
+        "power-breakdown/history",
+    ):
         assert ask(held, f"{root}/{path}?zone=FR") == ask(held, f"/v3/{path}?zone=FR")
     assert ask(held, f"{root}/zones") == ask(held, "/v3/zones")
 
@@ -123,7 +129,9 @@ def test_c2_no_point_of_any_list_is_null(held: RunningService) -> None:
         ("GET", "/v3/carbon-intensity/latest", 422),
         ("GET", "/v3/carbon-intensity/latest?zone=FR&x=1", 422),
         ("POST", "/v3/carbon-intensity/latest", 405),
-        ("GET", "/v3/power-breakdown/latest?zone=FR", 404),
+        ("GET", "/v3/power-breakdown/latest?zone=PL", 404),
+        ("GET", "/v3/power-breakdown/latest?zone=GB", 404),
+        ("GET", "/v3/power-breakdown/latest", 422),
         ("POST", "/beta/carbon-aware-optimizer", 400),
     ],
 )
@@ -335,11 +343,61 @@ def test_updates_are_the_hours_that_were_fetched_since(held: RunningService) -> 
     assert ask(held, f"/v3/updated-since?zone=DE&since={format_hour(present - 1)}")["updates"] == []
 
 
-def test_home_assistant_hears_that_there_is_no_data_rather_than_an_invented_share(held: RunningService) -> None:
+def test_home_assistant_hears_the_intensity_and_the_fossil_share_of_one_hour(held: RunningService) -> None:
     told = ask(held, "/v3/home-assistant?zone=FR")
+    mix = ask(held, "/v1/mix/latest?location=FR")
+    (hour,) = native_hours(held, "FR", hour_of(parse_time(mix["start"])), hour_of(parse_time(mix["end"])))
 
-    assert (told["status"], told["countryCode"], told["data"]) == ("no-data", "FR", {})
-    assert told["units"] == {"carbonIntensity": "gCO2eq/kWh"}
+    assert (told["status"], told["countryCode"]) == ("ok", "FR")
+    assert told["data"]["datetime"] == mix["start"].replace("Z", ".000Z")
+    assert told["data"]["carbonIntensityExact"] == hour["g_per_kwh"]
+    assert told["data"]["carbonIntensity"] == round(hour["g_per_kwh"])
+    assert told["data"]["fossilFuelPercentage"] == 100 - mix["low_carbon_percent"]
+    assert {source["provider"] for source in told["provenance"]} == {"file", "rte"}
+    assert ask(held, "/v3/home-assistant?zone=FR&emissionFactorType=direct")["data"]["carbonIntensityExact"] == hour["g_per_kwh"] / 4
+
+
+def test_home_assistant_hears_that_there_is_no_data_rather_than_an_invented_share(held: RunningService) -> None:
+    for zone in ("PL", "GB"):  # no mix is held of the one, and no hour of the other's intensity
+        told = ask(held, f"/v3/home-assistant?zone={zone}")
+
+        assert (told["status"], told["countryCode"], told["data"]) == ("no-data", zone, {})
+        assert told["message"]
+
+
+def test_a_power_breakdown_tells_what_is_generated_and_nothing_that_no_source_told(held: RunningService) -> None:
+    told = ask(held, "/v3/power-breakdown/latest?zone=fr")
+    mix = ask(held, "/v1/mix/latest?location=FR")
+
+    assert told["zone"] == "FR"
+    assert told["powerProductionBreakdownExact"] == mix["generation_mw"]
+    assert told["powerProductionBreakdown"] == {fuel: round(power_mw) for fuel, power_mw in mix["generation_mw"].items()}
+    assert "coal" not in told["powerProductionBreakdown"]
+    assert told["powerProductionTotal"] == round(mix["total_mw"])
+    assert told["powerConsumptionBreakdown"] == told["powerImportBreakdown"] == told["powerExportBreakdown"] == {}
+    assert not {"powerConsumptionTotal", "powerImportTotal", "powerExportTotal"} & told.keys()
+    assert told["fossilFreePercentage"] == round(mix["low_carbon_percent"])
+    assert told["renewablePercentage"] == round(mix["renewable_percent"])
+    assert (told["isEstimated"], told["estimationMethod"], told["scope"]) == (True, "preliminary", "production")
+    assert all(STAMP.fullmatch(told[name]) for name in ("datetime", "updatedAt", "createdAt"))
+    assert all(type(value) is int for value in (told["powerProductionTotal"], *told["powerProductionBreakdown"].values()))
+
+
+def test_the_history_of_a_power_breakdown_has_the_hours_that_are_known_and_measured_ones_alone_where_no_others_are_wanted(
+    held: RunningService,
+) -> None:
+    told = ask(held, "/v3/power-breakdown/history?zone=FR")
+    measured = ask(held, "/v3/power-breakdown/history?zone=FR&disableEstimations=true")
+
+    times = [point["datetime"] for point in told["history"]]
+    assert times == sorted(times)
+    assert 21 <= len(times) <= 22
+    assert [point for point in told["history"] if not point["isEstimated"]] == measured["history"]
+    assert len(measured["history"]) == len(times) - 1
+
+
+def test_a_source_of_shares_alone_has_no_power_breakdown_and_says_where_the_shares_are(held: RunningService) -> None:
+    assert "/v1/mix" in get(held, "/v3/power-breakdown/history?zone=GB").json["message"]
 
 
 def test_health_is_told_on_the_host_and_under_the_root(held: RunningService) -> None:

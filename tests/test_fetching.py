@@ -24,6 +24,7 @@ from service import asking, intensity
 from service.app import build_gridgram
 from service.auditing.checking import check_source
 from service.mixes import kept
+from service.mixes.reading import read_mix
 from service.requests import SeriesQuery, read_request
 from service.scheduling.usecase import read_task, schedule
 from service.settings import ProviderSettings, Settings
@@ -253,7 +254,7 @@ async def test_the_mix_behind_fetched_hours_is_kept_as_its_source_told_it(gridgr
     await asked(gridgram)
     calls = tape.calls
 
-    mix = await gridgram.intensity.read_mix("FR", DAY, DAY + 24)
+    mix = await read_mix(gridgram.intensity, "FR", DAY, DAY + 24)
 
     assert tape.calls == calls
     hour, fuels, quality, provider, _ = told(mix)[12]
@@ -265,7 +266,7 @@ async def test_the_mix_behind_fetched_hours_is_kept_as_its_source_told_it(gridgr
 
     await gridgram.intensity.close()
     after_a_restart = gridgram_over(tmp_path, tape.address)
-    assert told(await after_a_restart.intensity.read_mix("FR", DAY, DAY + 24)) == told(mix)
+    assert told(await read_mix(after_a_restart.intensity, "FR", DAY, DAY + 24)) == told(mix)
     assert tape.calls == calls
     await after_a_restart.intensity.close()
 
@@ -280,34 +281,34 @@ async def test_a_mix_is_fetched_for_itself_where_the_hours_are_held_and_it_is_no
     calls = tape.calls
     gridgram = gridgram_over(tmp_path, tape.address)
 
-    assert len(told(await gridgram.intensity.read_mix("FR", DAY, DAY + 24))) == 24
+    assert len(told(await read_mix(gridgram.intensity, "FR", DAY, DAY + 24))) == 24
 
     fetched = tape.calls
     assert fetched > calls
     await asked(gridgram)
-    await gridgram.intensity.read_mix("FR", DAY, DAY + 24)
+    await read_mix(gridgram.intensity, "FR", DAY, DAY + 24)
     assert tape.calls == fetched
-    assert told(await gridgram.intensity.read_mix("DE", DAY, DAY + 24)) == []
+    assert told(await read_mix(gridgram.intensity, "DE", DAY, DAY + 24)) == []
     await gridgram.intensity.close()
 
 
 async def test_many_who_need_the_mix_and_the_hours_cause_one_fetch(gridgram: Gridgram, tape: Tape) -> None:
     day = gridgram.intensity
-    await asyncio.gather(*(day.read_mix("FR", DAY, DAY + 24) for _ in range(20)), *(asked(gridgram) for _ in range(20)))
+    await asyncio.gather(*(read_mix(day, "FR", DAY, DAY + 24) for _ in range(20)), *(asked(gridgram) for _ in range(20)))
 
     assert tape.calls == 2
 
 
 async def test_a_mix_that_the_store_lost_is_fetched_again(gridgram: Gridgram, tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "FRESH_SECONDS", 0.0)
-    await gridgram.intensity.read_mix("FR", DAY, DAY + 24)
+    await read_mix(gridgram.intensity, "FR", DAY, DAY + 24)
     calls = tape.calls
     await gridgram.intensity.store.keep("mix/FR/2024-03", b"", 0.001)
     await asyncio.sleep(0.01)
 
-    await gridgram.intensity.read_mix("FR", DAY, DAY + 24)
+    await read_mix(gridgram.intensity, "FR", DAY, DAY + 24)
 
-    assert len(told(await gridgram.intensity.read_mix("FR", DAY, DAY + 24))) == 24
+    assert len(told(await read_mix(gridgram.intensity, "FR", DAY, DAY + 24))) == 24
     assert tape.calls > calls
 
 
@@ -390,7 +391,7 @@ async def test_a_source_that_is_refused_for_a_signal_leaves_no_hour_of_it(two: G
 
 
 async def test_a_second_source_fills_in_whole_hours_of_a_mix_and_nothing_within_one(two: Gridgram) -> None:
-    mix = await two.intensity.read_mix("FR", DAY, DAY + 24)
+    mix = await read_mix(two.intensity, "FR", DAY, DAY + 24)
 
     assert [provider for *_, provider, _ in told(mix)] == ["toy"] * 7 + ["spare"] + ["toy"] * 16
     fuels = [sorted(fuels) for _, fuels, *_ in told(mix)]

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 LEVEL_HOURS = 240
 UPDATES_HOURS = 240
 UNIT = "gCO2eq/kWh"
-NO_SHARES = "this service keeps intensities, not the share of fossil fuels; /v3/carbon-intensity/latest has the intensity"
 NAMES = {"/earliest": "/startWindow", "/latest": "/endWindow", "/energy/duration": "/duration"}
 _MEASURED = QUALITY_CODES[Quality.MEASURED]
 
@@ -115,12 +114,6 @@ def zones(gridgram: Gridgram, *, has_token: bool) -> dict[str, answers.Electrici
             }
             told[zone["zone"]] = {**entry, "access": ["*"]} if has_token else entry
     return told
-
-
-def home_assistant(place: Place) -> answers.ElectricityMapsHome:
-    """What clients understand as: nothing to tell here."""
-    units = {"carbonIntensity": UNIT}
-    return {"status": "no-data", "countryCode": place.zone.country, "data": {}, "units": units, "message": NO_SHARES}
 
 
 async def updates(gridgram: Gridgram, place: Place, query: requests.UpdatesQuery) -> answers.ElectricityMapsUpdates:

@@ -106,16 +106,6 @@ class ElectricityMapsZones(RootModel[dict[str, ElectricityMapsZone]]):
     """All zones by key."""
 
 
-class ElectricityMapsHome(TypedDict):
-    """No share of fossil fuels is held here, and clients of this operation need it: so it always says that there is no data, and why."""
-
-    status: Literal["no-data"]
-    countryCode: str
-    data: dict[str, Any]
-    units: dict[str, str]
-    message: str
-
-
 class ElectricityMapsUpdate(TypedDict):
     """An hour and when its number came."""
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from gridgram.quality import MIX
 from service.body import off_the_loop, parse_json, read_body
 from service.facades import electricity_maps as facade
+from service.facades import electricity_maps_power as power
 from service.facades import electricity_maps_requests as requests
 from service.facades.asking import facade_query, place_called
 from service.facades.telling import fresh_seconds
@@ -81,8 +83,26 @@ async def zones(request: web.Request) -> web.Response:
 
 async def home_assistant(request: web.Request) -> web.Response:
     """Answer GET /v3/home-assistant."""
-    _, place, _ = await _read(request, requests.ToldQuery)
-    return json_response(facade.home_assistant(place))
+    gridgram, place, query = await _read(request, requests.ToldQuery)
+    answer = await power.home_assistant(gridgram, place, query)
+    return json_response(answer, {"Cache-Control": f"public, max-age={fresh_seconds(gridgram, place.zone.key, MIX)}"})
+
+
+def _power(use_case: Callable[[Gridgram, Place, requests.PowerQuery], Awaitable[Any]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler of generation, whose answer stays true until a source may have something newer."""
+
+    async def handle(request: web.Request) -> web.Response:
+        gridgram = request.app[GRIDGRAM]
+        query = facade_query(request, requests.PowerQuery, gridgram.now())
+        place = await place_called(gridgram, query.location())
+        answer = await use_case(gridgram, place, query)
+        return cached_response(request, orjson.dumps(answer), JSON, fresh_seconds(gridgram, place.zone.key, MIX))
+
+    return handle
+
+
+power_latest = _power(power.power_latest)
+power_history = _power(power.power_history)
 
 
 async def health(request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.facades import electricity_maps_answers as answers
 from service.facades import electricity_maps_handlers as handlers
+from service.facades import electricity_maps_power as power
 from service.facades import electricity_maps_requests as requests
 from service.operation import BODY_PROBLEMS, Example, Operation
 
@@ -96,6 +97,24 @@ OPERATIONS: tuple[Operation, ...] = (
         {**_FRANCE, "horizonHours": "24"},
     ),
     _operation(
+        "/power-breakdown/latest",
+        "power_latest",
+        "What was generated in a place in the newest hour that is known, by fuel.",
+        handlers.power_latest,
+        power.ElectricityMapsPowerLatest,
+        requests.PowerQuery,
+        _FRANCE,
+    ),
+    _operation(
+        "/power-breakdown/history",
+        "power_history",
+        "What was generated in a place in the last 24 hours, by fuel, as far as it is known.",
+        handlers.power_history,
+        power.ElectricityMapsPowerHistory,
+        requests.PowerQuery,
+        _FRANCE,
+    ),
+    _operation(
         "/carbon-intensity-level/latest",
         "level",
         "Whether the newest hour is low, moderate or high beside the ten days before it.",
@@ -116,9 +135,9 @@ OPERATIONS: tuple[Operation, ...] = (
     _operation(
         "/home-assistant",
         "home_assistant",
-        "Always `no-data`: no share of fossil fuels is kept, which clients of this operation need.",
+        "The intensity and the share of fossil fuels of the newest hour whose mix a source told; `no-data`, and why, where none did.",
         handlers.home_assistant,
-        answers.ElectricityMapsHome,
+        power.ElectricityMapsHome,
         requests.ToldQuery,
         _FRANCE,
         may_be_unchanged=False,

@@ -55,6 +55,18 @@ class ToldQuery(IntensityQuery):
     ] = False
 
 
+class PowerQuery(PlaceQuery):
+    """A place whose generation is asked for, over hours that are over or present."""
+
+    temporalGranularity: Granularity = "hourly"
+    emissionFactorType: Annotated[
+        Literal["lifecycle", "direct"] | None, Field(description="Taken and of no effect: a mix is the same by both.")
+    ] = None
+    disableEstimations: Annotated[
+        Flag, Field(description="Leave out every hour that is not measured.", json_schema_extra={"default": "false"})
+    ] = False
+
+
 class PastQuery(ToldQuery):
     """One hour."""
 

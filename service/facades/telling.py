@@ -11,7 +11,7 @@ from gridgram.quality import Quality
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gridgram.quality import Signal
+    from gridgram.quality import Told
     from service.usecases import Gridgram
 
 MEASURED: Final = frozenset({Quality.GIVEN.value, Quality.MEASURED.value})
@@ -31,7 +31,7 @@ def is_estimated(quality: str) -> bool:
     return quality not in MEASURED
 
 
-def fresh_seconds(gridgram: Gridgram, zone: str, signal: Signal) -> int:
+def fresh_seconds(gridgram: Gridgram, zone: str, signal: Told) -> int:
     """For how long the newest hour stays the newest: until a source may have another, or until the present hour ends. [s]"""
     now = gridgram.now()
     seconds = float(MOST_SECONDS - now.minute * 60 - now.second)

@@ -77,16 +77,24 @@ def aioelectricitymaps():
             point = await client.latest_carbon_intensity(CoordinatesRequest(lat=str(PARIS[0]), lon=str(PARIS[1])))
             history = await client.carbon_intensity_history(ZoneRequest("FR"))
             zones = await client.zones()
+            home = (await client.carbon_intensity_for_home_assistant(ZoneRequest("FR"))).data
             try:
-                home = (await client.carbon_intensity_for_home_assistant(ZoneRequest("FR"))).data.carbon_intensity
+                await client.carbon_intensity_for_home_assistant(ZoneRequest("PL"))
+                nothing = "something"
             except ElectricityMapsNoDataError:
-                home = "no data"
+                nothing = "no data"
+            try:
+                power = (await client.latest_power_breakdown(ZoneRequest("FR"))).power_production_breakdown
+            except Exception as error:  # noqa: BLE001 - whatever it makes of what is absent
+                power = type(error).__name__
             return {
                 "g_per_kwh": latest.carbon_intensity,
                 "point_g_per_kwh": point.carbon_intensity,
                 "history": [hour.carbon_intensity for hour in history.history],
                 "zones": len(zones),
-                "home": home,
+                "home": [home.carbon_intensity, home.fossil_fuel_percentage],
+                "nothing": nothing,
+                "power": power,
             }
 
     return asyncio.run(ask())
