@@ -7,11 +7,20 @@ RUN python -m venv --without-pip /opt/gridgram
 COPY requirements.lock ./
 RUN python -m pip --python /opt/gridgram/bin/python install \
     --no-cache-dir --require-hashes --only-binary :all: --requirement requirements.lock
+RUN python -m venv --without-pip /opt/docs
+COPY requirements-docs.lock ./
+RUN python -m pip --python /opt/docs/bin/python install \
+    --no-cache-dir --require-hashes --only-binary :all: --requirement requirements-docs.lock
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY cache/ cache/
 COPY gridgram/ gridgram/
 COPY providers/ providers/
 COPY service/ service/
+COPY openapi.yaml ./
+COPY deploy/ deploy/
+COPY docs/ docs/
+COPY examples/ examples/
+RUN /opt/docs/bin/python docs/site/build.py
 # The lock brings the build backend too, so nothing unpinned is fetched here.
 RUN python -m pip --python /opt/gridgram/bin/python install --no-cache-dir --no-deps --no-build-isolation .
 

@@ -1,13 +1,16 @@
 # make run    a first answer: sets up .venv, starts the service on 127.0.0.1:8080 and prints a request to try
 # make test   the same set-up, then every test          make check  ruff, mypy, import-linter, openapi.yaml is current
 # make bench  print the speed table                      make soak   the long runs, with the figures that they measure
+# make site   build the documents that are served at /docs
 PYTHON ?= python3
 PORT ?= 8080
 BIN := .venv/bin
 
-.PHONY: run setup setup-clients test check bench soak openapi docs sbom lock lock-clients format clean
+.PHONY: run setup setup-clients test check bench soak openapi docs site wheel sbom lock lock-clients format clean
 
+# The site at /docs is built beside the service, so that the first answer does not wait for it; .venv/site.log has what came of it.
 run: setup
+	@nice $(MAKE) --no-print-directory site > .venv/site.log 2>&1 &
 	$(BIN)/gridgram serve --port $(PORT)
 
 setup: .venv/ready
@@ -30,11 +33,22 @@ setup-clients: .venv/clients/ready
 	.venv/clients/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --requirement requirements-clients.lock
 	touch $@
 
-test: .venv/ready-test
+# What builds the site, in an environment of its own: nothing of it is ever needed to serve.
+.venv/docs/ready: .venv/ready requirements-docs.lock
+	$(PYTHON) -m venv --without-pip .venv/docs
+	$(BIN)/pip --python .venv/docs/bin/python install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements-docs.lock
+	touch $@
+
+site: service/static/docs/manifest.json
+
+service/static/docs/manifest.json: .venv/docs/ready pyproject.toml openapi.yaml $(shell find docs examples deploy -type f -not -name '*.pyc')
+	.venv/docs/bin/python docs/site/build.py
+
+test: .venv/ready-test site
 	$(MAKE) --no-print-directory setup-clients || echo 'The real clients cannot be installed here: their tests will be SKIPPED.'
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: .venv/ready-test
+check: .venv/ready-test site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -52,6 +66,9 @@ soak: .venv/ready-test
 openapi: .venv/ready-test
 	$(BIN)/gridgram openapi > openapi.yaml
 
+wheel: .venv/ready-test site
+	$(BIN)/python -m hatchling build -t wheel -d dist
+
 # What the service is made of, as CycloneDX, from the lock; the same bytes every time.
 sbom: .venv/ready-test
 	mkdir -p dist
@@ -65,6 +82,7 @@ docs: .venv/ready-test
 lock:
 	uv pip compile pyproject.toml --extra build --extra postgres --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 	uv pip compile pyproject.toml --extra build --extra test --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements-test.lock
+	uv pip compile --group docs --fork-strategy fewest --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements-docs.lock
 
 lock-clients:
 	uv pip compile requirements-clients.in --override requirements-clients.overrides --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements-clients.lock
@@ -74,4 +92,4 @@ format: .venv/ready-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist build service/static/docs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import orjson
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
 SERIES_MAX_AGE_SECONDS = 60
 """How long an answer with series may be reused: an import or a fetch may better any hour."""
 STATIC_MAX_AGE_SECONDS = 3_600
-DOCS_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
-ASSETS = {
-    "swagger-ui.css": "text/css",
-    "swagger-ui-bundle.js": "text/javascript",
-    "docs.js": "text/javascript",
-}
 
 
 async def emissions(request: web.Request) -> web.Response:
@@ -123,23 +116,6 @@ async def openapi(request: web.Request) -> web.Response:
     return cached_response(request, await request.app[CONTRACT].get(), "application/yaml", STATIC_MAX_AGE_SECONDS)
 
 
-async def docs(request: web.Request) -> web.Response:
-    """Answer GET /docs: the reference, readable offline."""
-    query_of(request, NoQuery)
-    answer = cached_response(request, _static("docs.html"), "text/html", STATIC_MAX_AGE_SECONDS)
-    answer.headers["Content-Security-Policy"] = DOCS_POLICY
-    return answer
-
-
-async def docs_asset(request: web.Request) -> web.Response:
-    """Answer GET /docs/{asset}: what the reference page is made of."""
-    query_of(request, NoQuery)
-    name = request.match_info["asset"]
-    if name not in ASSETS:
-        raise web.HTTPNotFound
-    return cached_response(request, _static(name), ASSETS[name], STATIC_MAX_AGE_SECONDS)
-
-
 async def problem(request: web.Request) -> web.Response:
     """Answer GET /problems/{code}: what a kind of problem means and how to mend it."""
     query_of(request, NoQuery)
@@ -147,7 +123,3 @@ async def problem(request: web.Request) -> web.Response:
     if kind is None:
         raise web.HTTPNotFound
     return json_response({"code": kind.code, "status": kind.status, "title": kind.title, "mend": kind.mend})
-
-
-def _static(name: str) -> bytes:
-    return resources.files("service").joinpath("static", name).read_bytes()

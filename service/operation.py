@@ -61,3 +61,11 @@ class Operation:
     """Whether it needs no key where keys are set."""
     aliases: tuple[str, ...] = ()
     """Other paths of the same operation, for clients that know it by them."""
+    is_deep: bool = False
+    """Whether the last parameter of the path takes in all that follows, slashes too, and may be empty."""
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The paths as the router reads them."""
+        paths = (self.path, *self.aliases)
+        return tuple(f"{path.removesuffix('}')}:.*}}" for path in paths) if self.is_deep else paths

@@ -5,6 +5,7 @@ from __future__ import annotations
 from service import answers, handlers
 from service.backfill.uploads.operations import OPERATIONS as BACKFILLS
 from service.batch import emissions_batch
+from service.documents.operations import OPERATIONS as DOCUMENTS
 from service.facades.carbon_aware_sdk_operations import OPERATIONS as CARBON_AWARE_SDK
 from service.facades.electricity_maps_operations import OPERATIONS as ELECTRICITY_MAPS
 from service.facades.scheduler_operations import OPERATIONS as SCHEDULER
@@ -164,31 +165,7 @@ OPERATIONS: tuple[Operation, ...] = (
         is_open=True,
         may_be_unchanged=True,
     ),
-    Operation(
-        "GET",
-        "/docs",
-        "docs",
-        "The contract as a page that works offline.",
-        handlers.docs,
-        produces=("text/html",),
-        tag="service",
-        is_open=True,
-        may_be_unchanged=True,
-    ),
-    Operation(
-        "GET",
-        "/docs/{asset}",
-        "docs_asset",
-        "What the page is made of.",
-        handlers.docs_asset,
-        produces=("text/javascript", "text/css"),
-        problems=("not-found",),
-        example=Example(path={"asset": "docs.js"}),
-        path_parameters={"asset": "The name of a file."},
-        tag="service",
-        is_open=True,
-        may_be_unchanged=True,
-    ),
+    *DOCUMENTS,
     Operation(
         "GET",
         "/problems/{code}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import orjson
@@ -17,6 +18,8 @@ from service.backfill.uploads.runner import Runner
 from service.backfill.uploads.shelf import Bounds, Shelf
 from service.backfill.uploads.usecase import Backfills
 from service.cors import Cors
+from service.documents.handlers import SITE
+from service.documents.site import Site
 from service.exporting.grid import IN_USE, grid_samples, in_use_samples
 from service.guard import Guard
 from service.http import ALL_ZONES, CONTRACT, FACTOR_TYPE, GRIDGRAM, KEYS, METRICS, MadeOnce
@@ -61,6 +64,7 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
     app[CONTRACT] = MadeOnce(lambda: openapi_yaml().encode())
     app[ALL_ZONES] = MadeOnce(lambda: orjson.dumps(gridgram.all_zones()))
     app[LOAD] = load
+    app[SITE] = Site(Path(__file__).with_name("static") / "docs")
     backfills = app[BACKFILLS] = _backfills(settings, guard)
     runs = app[RUNS] = Runs(gridgram, build_records(settings))
     app[KEYS] = guard.keys
@@ -69,7 +73,7 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
         app[METRICS] = metrics
     for operation in OPERATIONS:
         route = {"GET": web.get, "POST": web.post, "DELETE": web.delete}[operation.method]  # web.get answers HEAD too
-        app.add_routes([route(path, operation.handler) for path in (operation.path, *operation.aliases)])
+        app.add_routes([route(pattern, operation.handler) for pattern in operation.patterns])
         guard.watch(app.router.routes(), operation)
     metrics.readers += _readers(gridgram, guard, load)
     metrics.readers.append(lambda: run_samples(runs))

@@ -180,7 +180,7 @@ def test_every_operation_says_whether_it_needs_a_key() -> None:
         "version",
         "openapi",
         "docs",
-        "docs_asset",
+        "docs_file",
         "problem",
         "page",
         "page_asset",
@@ -215,14 +215,16 @@ def test_the_example_of_an_operation_works_and_its_answer_is_as_promised(service
 
     answer = run_example(service, name)
 
-    promised = operation["responses"][str(answer.status)]
-    assert answer.status in {200, 201, 202}
     status = next(iter(operation["responses"]))
     promised = operation["responses"][status]
     assert answer.status == int(status)
-    assert answer.media_type in promised["content"]
+    assert answer.status in {200, 201, 202, 308}
     check_headers(answer, promised)
-    check_content(answer, promised["content"][answer.media_type])
+    if promised["content"]:
+        assert answer.media_type in promised["content"]
+        check_content(answer, promised["content"][answer.media_type])
+    else:
+        assert answer.body == b""
 
 
 @pytest.mark.parametrize("name", [name for name, (method, _, _) in OPERATIONS.items() if method == "GET"])

@@ -220,8 +220,10 @@ def test_a_key_lets_in_by_each_header_and_is_never_looked_for_in_the_query(guard
 
 
 def test_what_tells_of_the_service_itself_needs_no_key(guarded: RunningService) -> None:
-    for path in ("/healthz", "/readyz", "/version", "/openapi.yaml", "/docs", "/docs/docs.js", "/problems/unauthorized"):
+    for path in ("/healthz", "/readyz", "/version", "/openapi.yaml", "/problems/unauthorized"):
         assert get(guarded, path).status == 200, path
+    assert get(guarded, "/docs").status == 308
+    assert get(guarded, "/docs/").status in {200, 404}
     check_problem(get(guarded, "/nowhere"), 404, "not-found")
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 TEXT, KEY = new_key("tracker")
 JOB: dict[str, Any] = {"location": "FR", "energy": {"start": "2022-03-11T00:00:00Z", "step": "PT1H", "kwh": [1]}}
-PUBLIC_PARAMETERS = {"zone", "asset", "code", "location", "edition"}
+PUBLIC_PARAMETERS = {"zone", "asset", "code", "location", "edition", "file"}
 OWNED_PARAMETERS = {"id"}
 """Parameters of paths that name what everybody may see. One that names what belongs to a caller needs a test that another key gets 404."""
 INSIDE = re.compile(rb"Traceback|\.py\b|site-packages|line \d+, in |aiohttp|Python/")
@@ -180,7 +180,11 @@ def test_api5_without_a_key_no_operation_but_the_open_ones_answers_by_any_method
     for method, path, operation in operations:
         if path == "/login":  # it is where a key is brought: without one it is refused by itself
             continue
-        target = re.sub(r"\{(\w+)\}", lambda match: {"zone": "FR", "asset": "docs.js", "code": "not-found"}.get(match[1], "x"), path)
+        target = re.sub(
+            r"\{(\w+)\}",
+            lambda match: {"zone": "FR", "asset": "app.js", "file": "index.html", "code": "not-found"}.get(match[1], "x"),
+            path,
+        )
         answer = ask(guarded, method, target, b"{}" if method == "POST" else None)
         is_open = operation.get("security") == []
         assert (answer.status != 401) == is_open, (method, path)

@@ -20,10 +20,11 @@ import yaml
 from service.server import DRAIN_SECONDS
 from service.settings import Settings
 from service.workers import END_SECONDS
+from tests.documents import is_built
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("cache", "gridgram", "providers", "service")
-LOCKS = ("requirements.lock", "requirements-test.lock")
+LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-docs.lock")
 VARIABLE = re.compile(r"GRIDGRAM_[A-Z_]+")
 
 
@@ -79,6 +80,7 @@ def test_the_wheel_holds_the_four_packages_their_data_and_the_licence(tmp_path: 
     licences = {PurePosixPath(name).name for name in names if "/licenses/" in name}
 
     assert expected <= names
+    assert ("service/static/docs/index.html" in names) == is_built()
     assert {name for name in top_levels if not name.endswith(".dist-info")} == set(PACKAGES)
     assert {"LICENSE", "NOTICE"} <= licences
 
@@ -113,14 +115,16 @@ def test_every_path_that_the_image_copies_exists_and_is_let_into_the_build() -> 
 def test_the_image_is_built_from_all_that_the_project_names() -> None:
     project = pyproject()["project"]
 
-    assert {*PACKAGES, "pyproject.toml", "requirements.lock", project["readme"], *project["license-files"]} == copied_paths()
+    documents = {"docs", "deploy", "examples", "openapi.yaml", "requirements-docs.lock"}
+
+    assert {*PACKAGES, *documents, "pyproject.toml", "requirements.lock", project["readme"], *project["license-files"]} == copied_paths()
     assert pyproject()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == list(PACKAGES)
 
 
 def test_the_image_installs_hashed_wheels_only_and_runs_as_nobody() -> None:
     installs = [arguments for word, arguments in dockerfile() if word == "RUN" and " install " in arguments and "pip" in arguments]
 
-    assert [("--require-hashes" in line, "--no-deps" in line) for line in installs] == [(True, False), (False, True)]
+    assert [("--require-hashes" in line, "--no-deps" in line) for line in installs] == [(True, False), (True, False), (False, True)]
     assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", last("USER"))
 
 
