@@ -34,8 +34,8 @@ from service.exporting.commands import export
 from service.footprint import commands as footprint_commands
 from service.forecasting import commands as forecasting
 from service.key_commands import keys
-from service.provider_commands import providers
 from service.mixes import commands as mix_commands
+from service.provider_commands import providers
 from service.runs import commands as run_commands
 from service.scheduling import commands as scheduling
 
