@@ -65,7 +65,7 @@ def test_the_library_of_home_assistant_reports_the_intensity_that_is_served(held
 
 def test_the_library_of_home_assistant_refuses_a_breakdown_without_the_flows_that_no_source_tells(reports: dict[str, Any]) -> None:
     """It wants totals of consumption, imports and exports; a number there would be invented."""
-    assert report(reports, "aioelectricitymaps")["power"] == "MissingField"
+    assert of(reports, "aioelectricitymaps")["power"] == "MissingField"
 
 
 def test_the_airflow_scheduler_of_electricity_maps_finds_the_native_start(held: RunningService, reports: dict[str, Any]) -> None:
