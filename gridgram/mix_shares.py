@@ -34,7 +34,7 @@ class Shares:
 def shares_of(generation: Mapping[Fuel, float]) -> Shares:
     """The shares of one hour's mix, which must tell of some generation. [MW or MWh or percent -> %]"""
     total = sum(generation.values())
-    by_fuel = {fuel: 100 * amount / total for fuel, amount in generation.items()}
+    by_fuel = {fuel: 100 * (amount / total) for fuel, amount in generation.items()}
 
     def part(fuels: AbstractSet[Fuel]) -> float:
         return min(100.0, sum(share for fuel, share in by_fuel.items() if fuel in fuels))
