@@ -47,6 +47,8 @@ HEADERS = {
 }
 _FULL_HEADERS = CIMultiDict(HEADERS)
 _POLICY = "Content-Security-Policy"
+REFUSED_KEY: Final = {"electricity-maps": "Invalid auth-token"}
+"""What `error` says of a key that is none under a facade, by the tag of its operations: the words that its clients know."""
 _PASSAGE: Final = "passage"
 """Under this name a request holds what the guard knows of it."""
 
@@ -72,6 +74,7 @@ class Watched:
     name: str
     is_open: bool
     counts: OperationCounts
+    refused_key: str = Unauthorized.code
 
 
 class Passage:
@@ -101,7 +104,8 @@ class Guard:
     def watch(self, routes: Iterable[web.AbstractRoute], operation: Operation) -> None:
         """Know those routes that are new as ones of an operation, HEAD beside GET too."""
         for route in routes:
-            self._watched.setdefault(route, Watched(operation.name, operation.is_open, self.counts.of(operation.name)))
+            refused_key = REFUSED_KEY.get(operation.tag, Unauthorized.code)
+            self._watched.setdefault(route, Watched(operation.name, operation.is_open, self.counts.of(operation.name), refused_key))
 
     def _unknown(self, route: web.AbstractRoute) -> Watched:
         """Of a path or method that there is not everybody may know so; a route that nobody told of is closed."""
@@ -129,7 +133,7 @@ class Guard:
                 if response is None:
                     response = await handler(request)
             except Exception as error:  # noqa: BLE001 - each becomes a problem document, and what nobody foresaw is logged
-                response = self._problem(request, error, trace.request_id)
+                response = self._problem(request, error, watched, trace.request_id)
             finally:
                 counts.in_flight -= 1
                 self._note(response, watched, passage, time.perf_counter() - started)
@@ -180,10 +184,13 @@ class Guard:
     def _preflight(self, request: web.Request) -> web.Response | None:
         return self.cors.preflight(request) if self.cors is not None else None
 
-    def _problem(self, request: web.Request, error: Exception, request_id: str) -> web.Response:
+    def _problem(self, request: web.Request, error: Exception, watched: Watched, request_id: str) -> web.Response:
         """Any error as a problem document; nothing of our inside and no secret gets out with it."""
         headers = None
         match error := _told(error):
+            case Unauthorized():
+                self.counts.refusals[error.code] += 1
+                document, headers = {**problem_of(error), "error": watched.refused_key}, error.headers
             case Refused():
                 self.counts.refusals[error.code] += 1
                 document, headers = problem_of(error), error.headers

@@ -154,8 +154,10 @@ def test_rule_6_with_keys_the_password_is_the_key_and_the_token_opens(guarded: R
     for headers in ({}, basic("anyone", "tracker.wrong"), basic(KEY, ""), {"Authorization": "Basic !"}):
         answer = get(guarded, "/login", headers)
         assert (answer.status, answer.json["error"]) == (401, "unauthorized")
-    wrong = get(guarded, "/v3/carbon-intensity/latest?zone=FR", {"auth-token": "wrong"})
-    assert (wrong.status, type(wrong.json["error"]), type(wrong.json["message"])) == (401, str, str)
+    for path in ("/v3/carbon-intensity/latest?zone=FR", "/v4/zones", "/free-tier/carbon-intensity/latest?zone=FR"):
+        wrong = get(guarded, path, {"auth-token": "wrong"})
+        assert (wrong.status, wrong.json["error"]) == (401, "Invalid auth-token")
+        assert (wrong.json["type"], wrong.json["message"]) == ("/problems/unauthorized", "The key is not one of this service.")
 
 
 @pytest.mark.parametrize(
