@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -37,6 +38,11 @@ class Tracker:
     sent: int = 0
     acknowledged: dict[int, str] = field(default_factory=dict)
 
+    @property
+    def run(self) -> str:
+        """The id of its run, as the records have it; empty while nothing has begun."""
+        return RUN.format(self.number)
+
     def send_until_it_dies(self, port: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
@@ -50,14 +56,47 @@ class Tracker:
 
     def _send(self, connection: http.client.HTTPConnection, step: int) -> None:
         self.sent = max(self.sent, step + 1)
-        start, end = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(START + 600 * number)) for number in (step, step + 1))
-        body = {"location": "FR", "energy": {"start": start, "end": end, "total_kwh": 1.0}}
-        path = f"/v1/runs/{RUN.format(self.number)}/energy"
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        answer = json.loads(response.read())
-        assert response.status == 201, answer
+        answer = posted(connection, *self.request(stamp(step), stamp(step + 1)))
         assert self.acknowledged.setdefault(step, answer["id"]) == answer["id"]
+
+    def request(self, start: str, end: str) -> tuple[str, dict[str, Any]]:
+        """The path and the body of a step."""
+        return f"/v1/runs/{self.run}/energy", {"location": "FR", "energy": {"start": start, "end": end, "total_kwh": 1.0}}
+
+
+@dataclass
+class CodeCarbon(Tracker):
+    """The same as CodeCarbon's API output sends it: a run is begun, then what is new."""
+
+    begun: str = ""
+
+    @property
+    def run(self) -> str:
+        return self.begun
+
+    def _send(self, connection: http.client.HTTPConnection, step: int) -> None:
+        if not self.begun:
+            body = {"timestamp": stamp(0), "experiment_id": str(self.number)}
+            self.begun = UUID(posted(connection, "/at/FR/runs", body)["id"]).hex
+        super()._send(connection, step)
+
+    def request(self, start: str, end: str) -> tuple[str, dict[str, Any]]:  # noqa: ARG002 - CodeCarbon tells the end alone
+        """The path and the body of a step."""
+        body = {"timestamp": end, "run_id": str(UUID(self.run)), "duration": 600, "energy_consumed": 1.0, "emissions_sum": 0.1}
+        return "/at/FR/emissions", body
+
+
+def stamp(step: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(START + 600 * step))
+
+
+def posted(connection: http.client.HTTPConnection, path: str, body: dict[str, Any]) -> Any:
+    """What was acknowledged."""
+    connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    assert response.status == 201, answer
+    return answer
 
 
 def kill_while_they_send(home: Path, trackers: list[Tracker], chance: random.Random, settings: dict[str, str]) -> None:
@@ -82,8 +121,8 @@ def kill_while_they_send(home: Path, trackers: list[Tracker], chance: random.Ran
         thread.join()
 
 
-async def kept(records: Any, number: int) -> list[Any]:
-    found: list[Any] = await records.samples("", RUN.format(number))
+async def kept(records: Any, tracker: Tracker) -> list[Any]:
+    found: list[Any] = await records.samples("", tracker.run)
     return found
 
 
@@ -96,7 +135,7 @@ def test_no_acknowledged_record_is_lost_and_none_is_there_twice(tmp_path: Path, 
         records = SqliteRecords(tmp_path / "data" / "gridgram" / "records.sqlite")
         try:
             ids = await records._file.run(lambda: records._file.connection().execute("SELECT run, id FROM samples").fetchall())
-            return [(await kept(records, number), {each for run, each in ids if run == RUN.format(number)}) for number in range(WRITERS)]
+            return [(await kept(records, tracker), {each for run, each in ids if run == tracker.run}) for tracker in trackers]
         finally:
             await records.close()
 
@@ -115,7 +154,7 @@ def test_no_acknowledged_record_is_lost_by_way_of_postgresql(tmp_path: Path) -> 
         async def found() -> list[list[Any]]:
             records = PostgresRecords(url, "the tests'")
             try:
-                return [await kept(records, number) for number in range(WRITERS)]
+                return [await kept(records, tracker) for tracker in trackers]
             finally:
                 await records.close()
 
@@ -125,7 +164,8 @@ def test_no_acknowledged_record_is_lost_by_way_of_postgresql(tmp_path: Path) -> 
 
 def run_and_kill(home: Path, kills: int, seed: int, settings: dict[str, str]) -> list[Tracker]:
     chance = random.Random(seed)  # noqa: S311 - chance, not a secret
-    trackers = [Tracker(number, random.Random(seed + number)) for number in range(WRITERS)]  # noqa: S311 - as above
+    kinds = (Tracker, CodeCarbon)
+    trackers = [kinds[number % 2](number, random.Random(seed + number)) for number in range(WRITERS)]  # noqa: S311 - as above
     for _ in range(kills):
         kill_while_they_send(home, trackers, chance, settings)
     assert sum(len(tracker.acknowledged) for tracker in trackers) > kills, "the service was killed before it could do anything"
