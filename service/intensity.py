@@ -333,9 +333,12 @@ class Intensity:
                 self.fetcher.heed(await self.store.pauses())
         try:
             generation = await self.store.generation()
+            has_levels = self.levels is not None and await self.levels.has_news()
         except StoreError as error:
             self._store_failed(error)
             return
+        if has_levels:
+            self.memory.clear()
         if self.store_is_away or generation != self._generation:
             self._generation = generation
             self.memory.clear()

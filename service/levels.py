@@ -1,7 +1,8 @@
 """Means of single months from Ember, as the level of hours that no source told: nearer than the mean of a year, and never called better.
 
 Asked for behind the answers, once a week and zone by whichever of the processes that share a store comes first, and kept as JSON under
-`levels/...`: months counted from January 1970, and their means. Without Ember's key nothing is asked, and nothing changes.
+`levels/...`: months counted from January 1970, and their means. All who share the store answer by them within `NEWS_SECONDS`, since the
+name `levels/SOURCE` holds what came last. Without Ember's key nothing is asked, and nothing changes.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ ASKED_EVERY_SECONDS: Final = 7 * 86_400.0
 KEPT_SECONDS: Final = 400 * 86_400.0
 LOOK_SECONDS: Final = 600.0
 """How often is looked whether another process has brought some."""
+NEWS_SECONDS: Final = 10.0
+"""How often is looked whether another process has brought some that months in memory are to be made of anew."""
 ASKING_SECONDS: Final = 5.0
 LONGEST_MONTH_MINUTES: Final = 31 * 24 * 60
 
@@ -64,6 +67,8 @@ class MonthlyLevels:
     is_on: Callable[[], bool]
     _held: dict[str, Held] = field(default_factory=dict)
     _asked_at: dict[str, float] = field(default_factory=dict)
+    _news: bytes | None = None
+    _news_looked_at: float = field(default=float("-inf"))
 
     async def month(self, reference: Reference, zone: str, signal: Signal, month: Month) -> IntensitySeries | None:
         """The month at its own mean, in the shape of the reference; None where that is not known."""
@@ -75,6 +80,17 @@ class MonthlyLevels:
         info, detail = self.provider.info, f"Mean of the month {month} ({self.provider.info.attribution})"
         source = Source(info.name, signal, info.scope[0], info.licence, info.attribution, held.fetched_at, detail)
         return reference.month_at(zone, signal, month, held.means[month], source)
+
+    async def has_news(self) -> bool:
+        """Whether another process has brought means since the last look, so that months made before are outdated. Raises StoreError."""
+        if time.monotonic() - self._news_looked_at < NEWS_SECONDS or not self.is_on():
+            return False
+        is_first, self._news_looked_at = self._news_looked_at == float("-inf"), time.monotonic()
+        news = await self.store.kept(_news_name(self.provider))
+        is_new, self._news = news != self._news, news
+        if is_new:
+            self._held.clear()
+        return is_new and not is_first
 
     def is_due(self, zone: str, signal: Signal) -> bool:
         """Whether the source is to be asked for a zone by this process."""
@@ -95,7 +111,7 @@ class MonthlyLevels:
                 return await self._brought_by_another(zone)
             try:
                 held = self._held[zone] = await self._fetched(zone)
-                await self.store.keep(name, _packed(held), KEPT_SECONDS)
+                await self._keep(zone, held)
             except (StoreError, UpstreamError):
                 await self.store.release(name, token)
                 raise
@@ -104,6 +120,12 @@ class MonthlyLevels:
             self._look_soon(zone)
             return False
         return bool(held.means)
+
+    async def _keep(self, zone: str, held: Held) -> None:
+        """Keep the means of a zone, and then the news that they have come, which is none to this process."""
+        await self.store.keep(_name(self.provider, zone), _packed(held), KEPT_SECONDS)
+        self._news = orjson.dumps([to_microseconds(held.fetched_at), zone])
+        await self.store.keep(_news_name(self.provider), self._news, KEPT_SECONDS)
 
     async def _fetched(self, zone: str) -> Held:
         now = self.engine.clock()
@@ -159,3 +181,7 @@ def _unpacked(body: bytes) -> Held:
 
 def _name(provider: Provider, zone: str) -> str:
     return f"levels/{provider.info.name}/{zone}"
+
+
+def _news_name(provider: Provider) -> str:
+    return f"levels/{provider.info.name}"

@@ -16,6 +16,7 @@ from gridgram.series import Source
 from gridgram.zones import Zones
 from providers.reference import Reference
 from providers.registry import load_providers
+from service import intensity, levels
 from service.app import build_gridgram
 from service.levels import MonthlyLevels
 from service.settings import ProviderSettings, Settings
@@ -116,6 +117,35 @@ async def test_all_who_share_a_store_ask_once_a_week_and_tell_the_same(tape: Tap
     assert answers[2] == answers[3]
     assert answers[2]["emissions_g"] == pytest.approx(90.0)
     assert tape.calls == 2
+
+
+async def test_what_one_process_learned_holds_for_another_that_had_the_month_in_memory(
+    tape: Tape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intensity, "STORE_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(levels, "NEWS_SECONDS", 0.0)
+    tape.mode = "500"
+    learning, waiting = gridgram_over(tmp_path, tape.address), gridgram_over(tmp_path, tape.address)
+    before = await month_of(waiting, 3)
+    assert before == await month_of(learning, 3)
+    tape.mode = "ok"
+    learning.intensity.levels._asked_at.clear()  # type: ignore[union-attr]  # as if some minutes had passed
+    learning.intensity.memory.clear()
+
+    learned = await month_of(learning, 3)
+    calls = tape.calls
+    told = await month_of(waiting, 3)
+    for gridgram in (learning, waiting):
+        await gridgram.intensity.close()
+
+    assert before["provenance"][0]["provider"] == "reference"
+    assert learned["emissions_g"] == pytest.approx(30.0)
+    assert told == learned
+    assert tape.calls == calls
+
+
+def test_replicas_differ_for_seconds_at_most() -> None:
+    assert levels.NEWS_SECONDS + intensity.STORE_CHECK_SECONDS <= 11
 
 
 async def test_a_service_answers_first_and_by_the_month_once_it_is_there(tape: Tape, tmp_path: Path) -> None:
