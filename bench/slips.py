@@ -25,7 +25,7 @@ from gridgram.zones import Zones
 from providers.base import IntensityPoint
 from providers.checks import check
 from providers.reference import Reference
-from providers.slips import DAYS_BEFORE, UNIT_FACTORS, level_fault, level_remark, seen_factor
+from providers.slips import DAYS_BEFORE, UNIT_FACTORS, level_fault, level_remark, seen_factor, usual_level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     reference, by_zone = Reference.load(Zones.load()), defaultdict[tuple[str, str], Tally](Tally)
     for zone, signal, days in real_days(folder):
-        by_zone[signal, zone].add(tally(zone, Signal(signal), days, reference))
+        by_zone[signal, zone].add(tally(days, reference))
     by_signal = defaultdict[tuple[str, str], Tally](Tally)
     for (signal, _), counted in by_zone.items():
         by_signal[signal, "all"].add(counted)
@@ -107,13 +107,13 @@ def series_of(zone: str, signal: Signal, first_hour: int, g_per_kwh: NDArray[np.
     return IntensitySeries(zone, signal, first_hour, g_per_kwh, g_per_kwh, g_per_kwh, quality, np.zeros_like(quality), SOURCES)
 
 
-def tally(zone: str, signal: Signal, days: list[IntensitySeries], reference: Reference) -> Tally:
+def tally(days: list[IntensitySeries], reference: Reference) -> Tally:
     """Count over the days of one zone."""
     counted = Tally()
     means: list[float] = []
     for place, held in enumerate(days):
         mean, is_again, is_after = float(np.nanmean(held.g_per_kwh)), place % AGAIN_EVERY_DAYS == 0, place >= DAYS_BEFORE
-        usual = reference.series(zone, signal, held.first_hour, held.end_hour)
+        usual = usual_level(reference, held)
         counted.days += 1
         counted.days_again += is_again
         counted.days_after_a_month += is_after

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from gridgram.interval import HOURS_PER_DAY, format_hour
-from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality
+from gridgram.quality import MISSING_CODE, QUALITY_CODES, Quality, Signal
+from gridgram.series import missing_series
 from gridgram.units import GRAMS_PER_KG, KG_PER_LB
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gridgram.series import IntensitySeries
+    from providers.reference import Reference
 
 UNIT_FACTORS: Final = (GRAMS_PER_KG, 1 / GRAMS_PER_KG, 1 / KG_PER_LB, KG_PER_LB)
 """What a number is multiplied with when kg, g and lb are taken for each other."""
@@ -33,6 +35,8 @@ ROUNDING_G_PER_KWH: Final = 0.5
 WIDEST_SPREAD: Final = 0.06
 FARTHEST_TIMES: Final = 100.0
 """No day of 91,000 real ones, if any was emitted at all, was this far below or above the yearly mean of its zone (`bench/slips.py`)."""
+BURNING_G_PER_KWH: Final = 200.0
+"""A grid with a life-cycle mean above this burns something every day, so that its direct intensity is judged by it too."""
 REMARKED_TIMES: Final = 1.5
 """A day so far below or above all of the days before it is worth a look: one real day in a thousand is (`bench/slips.py`)."""
 DAYS_BEFORE: Final = 30
@@ -69,6 +73,22 @@ def _seen(factor: float, told: IntensitySeries, part: NDArray[np.intp]) -> Seen:
     return Seen(factor, told.first_hour + int(part[0]), told.first_hour + int(part[-1]) + 1)
 
 
+def usual_level(reference: Reference, told: IntensitySeries) -> IntensitySeries:
+    """The same hours by the yearly means of the zone itself, all missing where it has none.
+
+    The mean of the country says nothing of a part of it: parts that burn next to nothing lie in countries that burn much.
+    """
+    zone, span = told.zone, (told.first_hour, told.end_hour)
+    signals = (told.signal, Signal.LIFECYCLE) if told.signal is Signal.DIRECT else (told.signal,)
+    for signal in signals:
+        offer = reference.offer(zone, signal)
+        if offer is not None and offer.mean_zone == zone:
+            usual = reference.series(zone, signal, *span)
+            if signal is told.signal or usual.g_per_kwh.mean() > BURNING_G_PER_KWH:
+                return usual
+    return missing_series(zone, told.signal, told.first_hour, len(told.g_per_kwh))
+
+
 def level_fault(told: IntensitySeries, usual: IntensitySeries) -> str:
     """What is unbelievable about the level of a day, "" where nothing is. `usual`: the same hours by yearly means.
 
@@ -86,11 +106,30 @@ def level_remark(before: Sequence[float], newest: float) -> str:
 
     Most slips between kg and lb are seen by this, and none is proved: the weather of some zones does the same.
     """
-    if len(before) < FEWEST_DAYS_BEFORE or min(before) / REMARKED_TIMES <= newest <= max(before) * REMARKED_TIMES:
+    if not _is_beside(before, newest):
         return ""
     return (
         f"{newest:.4g} g/kWh, where the {len(before)} days before had {min(before):.4g} to {max(before):.4g}: look whether its unit changed"
     )
+
+
+def ratio_remark(before: Sequence[float], newest: float) -> str:
+    """What is worth a look about what a source states itself of a day, over ours; after the same of the days before it.
+
+    The weather moves both alike, so that of 6,762 days of two sources of one zone four were remarked upon, and of slips between kg and
+    lb nineteen in twenty are.
+    """
+    if not _is_beside(before, newest):
+        return ""
+    return (
+        f"it states {newest:.3g} times what its mix makes, where it was {min(before):.3g} to {max(before):.3g} times in the "
+        f"{len(before)} days before: look whether a unit changed"
+    )
+
+
+def _is_beside(before: Sequence[float], newest: float) -> bool:
+    """Whether a number lies far below or above all of enough ones before it."""
+    return len(before) >= FEWEST_DAYS_BEFORE and not min(before) / REMARKED_TIMES <= newest <= max(before) * REMARKED_TIMES
 
 
 def _is_told(series: IntensitySeries) -> NDArray[np.bool_]:

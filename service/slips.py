@@ -16,7 +16,7 @@ from gridgram.errors import StoreError, UpstreamError
 from gridgram.interval import HOURS_PER_DAY, Interval, hour_start
 from providers.base import IntensityPoint
 from providers.errors import UnitSlip
-from providers.slips import Seen, level_fault, seen_factor
+from providers.slips import Seen, level_fault, seen_factor, usual_level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ class Slips:
     async def _reason(self, provider: Provider, zone: Zone, told: IntensitySeries, shelf: Shelf) -> str:
         """What shows that hours are in another unit, "" where nothing does."""
         key = (provider.info.name, zone.key, told.signal)
-        if fault := level_fault(told, shelf.reference.series(zone.key, told.signal, told.first_hour, told.end_hour)):
+        if fault := level_fault(told, usual_level(shelf.reference, told)):
             return fault
         known = await _known(shelf.store, key)
         seen = seen_factor(told, await shelf.held_hours(zone.key, told.signal, told.first_hour, told.end_hour), key[0])

@@ -10,12 +10,13 @@ import orjson
 import pytest
 
 from gridgram.quality import Quality
+from gridgram.units import KG_PER_LB
 from providers.base import IntensityPoint
 from providers.registry import load_providers
 from service.app import build_gridgram
 from service.auditing.checking import check_source
-from service.auditing.own_numbers import OwnDay, ask_own_number, compared, kept_own_numbers
-from service.auditing.usecase import audit
+from service.auditing.own_numbers import OwnDay, ask_own_number, compared, kept_own_numbers, ratio_finding
+from service.auditing.usecase import audit, audited_own_number
 from service.refreshing import Refresher
 from service.settings import ProviderSettings, Settings
 from tests.providers.recorded import PROVIDERS, Recording
@@ -71,6 +72,20 @@ def our_mean() -> float:
     """By the life-cycle factors 490, 820 and 11. [g/kWh]"""
     totals = [(4000 + hour, 6000 + hour, 10_000 + hour) for hour in range(24)]
     return sum((490 * gas + 820 * coal + 11 * wind) / (gas + coal + wind) for gas, coal, wind in totals) / 24
+
+
+def test_what_is_stated_over_ours_is_remarked_upon_when_it_leaves_what_it_was() -> None:
+    """A month in which the grid emits now more and now less, and the source always half as much again as we say."""
+    days = {day: OwnDay(1.5 * (100 + 50 * (day % 3)), 100.0 + 50 * (day % 3), 24) for day in range(30)}
+
+    assert ratio_finding(days | {30: OwnDay(600.0, 400.0, 24)}) == ""
+    in_pounds = ratio_finding(days | {30: OwnDay(1.5 * 100 / KG_PER_LB, 100.0, 24)})
+    assert in_pounds.startswith("it states 3.31 times what its mix makes, where it was 1.5 to 1.5 times in the 30 days before")
+    assert ratio_finding(days | {30: OwnDay(0.15, 100.0, 24)})
+    assert ratio_finding({day: days[day] for day in range(10)} | {30: OwnDay(0.15, 100.0, 24)}) == ""
+    assert ratio_finding({}) == ratio_finding({1: OwnDay(3.0, 0.0, 24)}) == ""
+    assert audited_own_number(PROVIDERS["rte"], days | {30: OwnDay(0.15, 100.0, 24)})["finding"]
+    assert "finding" not in audited_own_number(PROVIDERS["rte"], days)
 
 
 async def test_what_comes_with_the_mix_is_kept_as_the_days_are_fetched_and_told_by_the_audit(tape: Tape, tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gridgram.errors import Fault, InvalidInput, UpstreamError
+from gridgram.errors import Fault, InvalidInput, StoreError, UpstreamError
 from gridgram.interval import hour_start
 from service.answers import check_answer, own_number_answer
-from service.auditing.own_numbers import compared, newest_day, note_own_numbers, own_points_of
+from service.auditing.own_numbers import OwnDay, compared, kept_own_numbers, newest_day, note_own_numbers, own_points_of, ratio_finding
 from service.auditing.steps import daily_means, days_held, newest_remark
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.usecases import Gridgram
 
 CHECK_SECONDS: Final = 60.0
+OWN: Final = "what the source states itself"
 
 
 async def check_source(gridgram: Gridgram, name: str, zone: str | None) -> CheckAnswer:
@@ -71,8 +72,19 @@ async def _add_own_number(  # noqa: PLR0913, PLR0917 - what is asked, of whom, a
     try:
         own_points = await own_points_of(fetcher.engine, provider, zone, interval)
     except UpstreamError as error:
-        answer["faults"].append({"pointer": "what the source states itself", "detail": str(error)})
+        answer["faults"].append({"pointer": OWN, "detail": str(error)})
         return
     await note_own_numbers(intensity.store, provider, zone, fetched.points, own_points)
-    for own_day in compared(provider, zone.key, fetched.points, own_points).values():
-        answer["own_number"] = own_number_answer(provider, own_day)
+    if days := compared(provider, zone.key, fetched.points, own_points):
+        answer["own_number"] = own_number_answer(provider, days[max(days)])
+        if finding := ratio_finding(await _own_days_before(intensity, provider, zone, max(days)) | days):
+            answer["faults"].append({"pointer": OWN, "detail": finding})
+
+
+async def _own_days_before(intensity: Intensity, provider: Provider, zone: Zone, day: int) -> dict[int, OwnDay]:
+    """What was kept of the days before one; nothing while the store is away."""
+    try:
+        kept = await kept_own_numbers(intensity.store, provider.info.name, zone.key)
+    except StoreError:
+        return {}
+    return {before: own for before, own in kept.items() if before < day}

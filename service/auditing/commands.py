@@ -40,6 +40,6 @@ def audit(zone: Annotated[str, typer.Argument(help="The key of a zone.")], is_js
                 typer.echo(f"{own['provider']}: states {means} itself, {ours}; {own['basis']}")
         if not answer["sources"] and not answer["own_numbers"]:
             fail(f"no whole day with sun of {answer['zone']} was fetched yet; `gridgram fetch` fetches some", Exit.NO_DATA)
-        found = [*answer["sources"], *answer["levels"]]
+        found = [*answer["sources"], *answer["levels"], *answer["own_numbers"]]
         if findings := [f"{source['provider']}: {source['finding']}" for source in found if "finding" in source]:
             fail("; ".join(findings), Exit.SOME_ROWS_FAILED)

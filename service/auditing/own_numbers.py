@@ -18,9 +18,10 @@ from gridgram.interval import EPOCH, HOURS_PER_DAY, MICROSECONDS_PER_HOUR, Inter
 from gridgram.quality import MISSING_CODE, Quality
 from providers.base import IntensityPoint, MixPoint
 from providers.hourly import hours_of
+from providers.slips import DAYS_BEFORE, ratio_remark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from cache.contract import SeriesStore
@@ -83,6 +84,14 @@ async def kept_own_numbers(store: SeriesStore, provider: str, zone: str) -> dict
     """What was kept of a source, by day (since 1970). Raises StoreError."""
     body = await store.kept(_name(provider, zone))
     return {} if body is None else {int(day): OwnDay(own, ours, hours) for day, own, ours, hours in orjson.loads(body)}
+
+
+def ratio_finding(days: Mapping[int, OwnDay]) -> str:
+    """What is worth a look about the newest day: that what is stated over ours left the range of the days before; "" where nothing is."""
+    ratios = {day: own.own_g_per_kwh / own.our_g_per_kwh for day, own in sorted(days.items()) if own.our_g_per_kwh > 0}
+    newest = max(ratios, default=0)
+    before = [ratio for day, ratio in ratios.items() if newest - DAYS_BEFORE <= day < newest]
+    return ratio_remark(before, ratios[newest]) if before else ""
 
 
 async def own_points_of(engine: Engine, provider: Provider, zone: Zone, interval: Interval) -> Points:

@@ -11,7 +11,7 @@ from gridgram.errors import UnknownLocation
 from gridgram.interval import HOURS_PER_DAY, format_hour
 from service.answers import own_number_answer
 from service.auditing.noons import kept_noons
-from service.auditing.own_numbers import OwnDay, kept_own_numbers
+from service.auditing.own_numbers import OwnDay, kept_own_numbers, ratio_finding
 from service.auditing.steps import days_held, newest_remark
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ class AuditedSource(TypedDict):
 
 
 class AuditedOwnNumber(TypedDict):
-    """What one source states itself, beside ours of the same hours: means over its newest seven days that were kept. [gCO2e/kWh]"""
+    """What one source states itself, beside ours of the same hours: means over its newest seven days that were kept. [gCO2e/kWh]
+
+    `finding` is absent when the two still go together as they did.
+    """
 
     provider: str
     signal: str
@@ -53,6 +56,7 @@ class AuditedOwnNumber(TypedDict):
     own_mean_g_per_kwh: float
     our_mean_g_per_kwh: float
     hours: int
+    finding: NotRequired[str]
 
 
 class AuditedLevel(TypedDict):
@@ -66,7 +70,7 @@ class AuditedLevel(TypedDict):
 
 
 class AuditAnswer(TypedDict):
-    """What the audit of a zone found; `own_numbers` is the cross-check with what sources state themselves, of which nothing is judged."""
+    """What the audit of a zone found; `own_numbers` is the cross-check with what sources state themselves."""
 
     zone: str
     sources: list[AuditedSource]
@@ -139,4 +143,16 @@ def audited_own_number(provider: Provider, days: Mapping[int, OwnDay]) -> Audite
         hours=hours,
     )
     told = own_number_answer(provider, whole)
-    return {"provider": provider.info.name, "days": len(newest), "newest_day": format_hour(max(days) * HOURS_PER_DAY), **told}
+    answer: AuditedOwnNumber = {
+        "provider": provider.info.name,
+        "days": len(newest),
+        "newest_day": format_hour(max(days) * HOURS_PER_DAY),
+        "signal": told["signal"],
+        "basis": told["basis"],
+        "own_mean_g_per_kwh": told["own_mean_g_per_kwh"],
+        "our_mean_g_per_kwh": told["our_mean_g_per_kwh"],
+        "hours": told["hours"],
+    }
+    if finding := ratio_finding(days):
+        answer["finding"] = finding
+    return answer

@@ -18,7 +18,7 @@ from gridgram.series import IntensitySeries, Source
 from gridgram.units import KG_PER_LB
 from gridgram.zones import Zones
 from providers.reference import Reference
-from providers.slips import FARTHEST_TIMES, UNIT_FACTORS, level_fault, level_remark, seen_factor
+from providers.slips import FARTHEST_TIMES, UNIT_FACTORS, level_fault, level_remark, seen_factor, usual_level
 from tests.shared import shared
 
 if TYPE_CHECKING:
@@ -106,6 +106,17 @@ def test_a_day_far_from_the_mean_of_its_zone_is_not_believed_and_a_day_of_zeros_
     assert level_fault(replace(DAY, g_per_kwh=DAY.g_per_kwh / 1000), nothing_known) == ""
 
 
+def test_a_zone_is_judged_by_its_own_mean_and_one_that_always_burns_by_its_life_cycle_too() -> None:
+    reference = Reference.load(Zones.load())
+
+    def usual(zone: str) -> float:
+        return float(usual_level(reference, series([1.0] * HOURS_PER_DAY, zone=zone)).g_per_kwh.mean())
+
+    assert 100 < usual("GB") < 300
+    assert 300 < usual("KR") < 600  # of which no direct mean is held
+    assert np.isnan([usual("SE-SE1"), usual("US-NW-CHPD"), usual("UY")]).all()
+
+
 def test_a_day_beside_all_of_the_month_before_it_is_worth_a_look() -> None:
     before = [100.0 + day for day in range(30)]
 
@@ -147,11 +158,11 @@ def real_days(file: str, zone: str, kind: str) -> tuple[int, NDArray[np.float64]
 def test_a_real_year_is_believed_and_a_thousandth_of_it_is_not(file: str, zone: str, kind: str) -> None:
     first, days = real_days(file, zone, kind)
     year = series(days.ravel(), zone=zone, signal=Signal(kind), first_hour=first)
-    usual = Reference.load(Zones.load()).series(zone, year.signal, first, year.end_hour)
+    usual = usual_level(Reference.load(Zones.load()), year)
 
     assert level_fault(year, usual) == ""
     caught = [level_fault(_day(year, day, 0.001), _day(usual, day, 1.0)) != "" for day in range(365) if np.isfinite(days[day]).sum() > 5]
-    assert np.mean(caught) > 0.97
+    assert np.mean(caught) > 0.97 or np.isnan(usual.g_per_kwh).all()
 
 
 def _day(series: IntensitySeries, day: int, times: float) -> IntensitySeries:
