@@ -74,10 +74,27 @@ async def test_a_source_whose_labels_slip_by_an_hour_is_found(tape: Tape, tmp_pa
 
     (source,) = answer["sources"]
     assert (source["provider"], source["days"], source["newest_day"]) == ("rte", DAYS, "2024-03-16T00:00:00Z")
+    assert source["held_days"] == 0  # they are more than 400 days ago
     assert source["newest_minutes"] - source["before_minutes"] == pytest.approx(60 * hours, abs=3)
     assert ("finding" in source) == (hours != 0)
     if hours:
         assert f"moved by {60 * hours:+d} minutes" in source["finding"]
+
+
+async def test_held_mixes_tell_it_where_nothing_was_noted_of_their_days(tape: Tape, tmp_path: Path) -> None:
+    tape.answers[CONSOLIDATED] = sunny(DAYS, 10, 1)
+    gridgram = gridgram_over(tmp_path, tape.address)
+    gridgram.now = lambda: START + timedelta(days=DAYS + 30)
+    await fetched(gridgram)
+    noted = await audit(gridgram, "FR")
+    await gridgram.intensity.store.keep("solar/rte/FR", b"[]", 60.0)
+    held = await audit(gridgram, "FR")
+    await gridgram.intensity.close()
+
+    (source,) = held["sources"]
+    assert (source["days"], source["held_days"]) == (DAYS, DAYS)
+    assert noted == held
+    assert "moved by +60 minutes" in source["finding"]
 
 
 async def test_the_command_tells_it_and_ends_with_one(tape: Tape, tmp_path: Path) -> None:

@@ -30,9 +30,8 @@ def audit(zone: Annotated[str, typer.Argument(help="The key of a zone.")], is_js
         else:
             for source in answer["sources"]:
                 before = f", {source['before_minutes']:+.0f} before" if "before_minutes" in source else ""
-                told = (
-                    f"{source['newest_minutes']:+.0f} minutes from solar noon{before}; {source['days']} days to {source['newest_day'][:10]}"
-                )
+                days = f"{source['days']} days to {source['newest_day'][:10]}, {source['held_days']} of them held"
+                told = f"{source['newest_minutes']:+.0f} minutes from solar noon{before}; {days}"
                 typer.echo(f"{source['provider']}: {told}")
             for own in answer["own_numbers"]:
                 means = f"{own['own_mean_g_per_kwh']:.1f} g/kWh over {own['hours']} h to {own['newest_day'][:10]}"

@@ -1,11 +1,13 @@
-"""When, against the sun, the solar power of each day centres: noted as days are fetched, so that a label that slips is seen.
+"""When, against the sun, the solar power of each day centres, so that a label that slips is seen.
 
-Kept by source and zone under `solar/...`, as JSON: days since 1970, and minutes after solar noon.
+Noted as days are fetched, by source and zone under `solar/...`, as JSON: days since 1970, and minutes after solar noon. Of days whose mix
+is held it is worked out from that, which is what answers are made of.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +15,8 @@ import orjson
 
 from gridgram.errors import StoreError
 from gridgram.interval import HOURS_PER_DAY, MICROSECONDS_PER_HOUR
+from gridgram.mix_series import FUELS
+from gridgram.quality import MISSING_CODE, QUALITIES
 from providers.base import MixPoint
 from providers.checks import solar_noon_minutes
 
@@ -20,10 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cache.contract import SeriesStore
+    from gridgram.fuels import Fuel
+    from gridgram.mix_series import MixSeries
     from gridgram.zones import Zone
     from providers.base import IntensityPoint
 
-WHOLE_DAY_MINUTES: Final = 23 * 60
+MINUTES_PER_HOUR: Final = 60
+WHOLE_DAY_MINUTES: Final = 23 * MINUTES_PER_HOUR
 """Of a day with less than that the middle says nothing."""
 KEPT_DAYS: Final = 400
 SECONDS_PER_DAY: Final = 86_400.0
@@ -57,6 +64,21 @@ def daily_noons(points: Sequence[MixPoint | IntensityPoint], longitude: float) -
     whole = {day: mixes for day, mixes in by_day.items() if sum(mix.minutes for mix in mixes) >= WHOLE_DAY_MINUTES}
     noons = {day: solar_noon_minutes(mixes, longitude) for day, mixes in whole.items()}
     return {day: minutes for day, minutes in noons.items() if minutes is not None}
+
+
+def held_noons(mix: MixSeries, provider: str, longitude: float) -> dict[int, float]:
+    """Minutes after solar noon of each whole UTC day of a mix that one source told and that has sun; `longitude` in degrees."""
+    held = (mix.quality != MISSING_CODE).nonzero()[0].tolist()
+    theirs = [index for index in held if mix.sources[mix.source[index]].provider == provider]
+    points = [
+        MixPoint((mix.first_hour + index) * MICROSECONDS_PER_HOUR, MINUTES_PER_HOUR, _told(mix, index), QUALITIES[mix.quality[index] - 1])
+        for index in theirs
+    ]
+    return daily_noons(points, longitude)
+
+
+def _told(mix: MixSeries, index: int) -> dict[Fuel, float]:
+    return {fuel: amount for fuel, amount in zip(FUELS, mix.generation[index].tolist(), strict=True) if not math.isnan(amount)}
 
 
 def _name(provider: str, zone: str) -> str:

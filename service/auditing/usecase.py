@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, NotRequired
 from typing_extensions import TypedDict  # as in service.answers
 
 from gridgram.errors import UnknownLocation
-from gridgram.interval import HOURS_PER_DAY, format_hour
+from gridgram.interval import HOURS_PER_DAY, format_hour, hour_of
 from service.answers import own_number_answer
-from service.auditing.noons import kept_noons
+from service.auditing.noons import KEPT_DAYS, held_noons, kept_noons
 from service.auditing.own_numbers import OwnDay, kept_own_numbers, ratio_finding
 from service.auditing.steps import days_held, newest_remark
 
@@ -31,11 +31,13 @@ MOVED_MINUTES: Final = 30.0
 class AuditedSource(TypedDict):
     """One source of a zone: over so many days, the median of the minutes after solar noon at which its solar power centres.
 
-    `newest_minutes` is that of the newest seven days, `before_minutes` that of the days before them. `finding` is absent when all is well.
+    `held_days` of them were worked out from the mix that is held, the others noted while they were fetched. `newest_minutes` is that of the
+    newest seven days, `before_minutes` that of the days before them. `finding` is absent when all is well.
     """
 
     provider: str
     days: int
+    held_days: int
     newest_day: str
     newest_minutes: float
     before_minutes: NotRequired[float]
@@ -79,17 +81,20 @@ class AuditAnswer(TypedDict):
 
 
 async def audit(gridgram: Gridgram, key: str) -> AuditAnswer:
-    """Audit a zone from what was noted while its days were fetched. Raises UnknownLocation and StoreError."""
+    """Audit a zone from its mixes that are held and what was noted while its days were fetched. Raises UnknownLocation and StoreError."""
     zone = gridgram.zones.get(key.upper()) if key.isascii() else None
     if zone is None:
         raise UnknownLocation(key, f"{key[:60]!r} is not the key of a zone.", ())
     fetcher, store = gridgram.intensity.fetcher, gridgram.intensity.store
+    present = hour_of(gridgram.now())
+    mix = await gridgram.intensity.mixes.read(zone.key, present - KEPT_DAYS * HOURS_PER_DAY, present)
     answer: AuditAnswer = {"zone": zone.key, "sources": [], "own_numbers": [], "levels": []}
     for name, provider in sorted(fetcher.providers.items()) if fetcher else ():
         if zone.key not in provider.zones:
             continue
-        if noons := await kept_noons(store, name, zone.key):
-            answer["sources"].append(audited(name, noons))
+        held = held_noons(mix, name, zone.longitude)
+        if noons := await kept_noons(store, name, zone.key) | held:
+            answer["sources"].append(audited(name, noons, held_days=len(held)))
         if provider.own_number is not None and (days := await kept_own_numbers(store, name, zone.key)):
             answer["own_numbers"].append(audited_own_number(provider, days))
         for signal in provider.info.signals:
@@ -99,7 +104,7 @@ async def audit(gridgram: Gridgram, key: str) -> AuditAnswer:
     return answer
 
 
-def audited(provider: str, noons: Mapping[int, float]) -> AuditedSource:
+def audited(provider: str, noons: Mapping[int, float], held_days: int = 0) -> AuditedSource:
     """Judge the days of one source; there must be one."""
     days = sorted(noons)
     newest, before = days[-NEWEST_DAYS:], days[:-NEWEST_DAYS]
@@ -107,6 +112,7 @@ def audited(provider: str, noons: Mapping[int, float]) -> AuditedSource:
     source: AuditedSource = {
         "provider": provider,
         "days": len(days),
+        "held_days": held_days,
         "newest_day": format_hour(days[-1] * HOURS_PER_DAY),
         "newest_minutes": minutes,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, NotRequired
 
 import numpy as np
@@ -112,7 +113,7 @@ def hour_answer(mix: MixSeries, index: int) -> MixHourAnswer:
 def generation_of(mix: MixSeries, index: int) -> dict[Fuel, float]:
     """What one hour tells of each fuel that its source reports. [MW or percent]"""
     amounts = zip(FUELS, mix.generation[index].tolist(), strict=True)
-    return {fuel: amount for fuel, amount in amounts if amount == amount}  # noqa: PLR0124 - NaN, not reported, is no number of ours
+    return {fuel: amount for fuel, amount in amounts if not math.isnan(amount)}
 
 
 def mix_provenance(mix: MixSeries) -> list[MixProvenanceAnswer]:
