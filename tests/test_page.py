@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gridgram.fuels import Fuel
 from gridgram.quality import Quality
 from tests.running import gridgram, running_service
 from tests.wire import ask, get
@@ -151,6 +153,40 @@ def test_lightness_alone_tells_the_steps_of_the_scale_apart() -> None:
     steps = [lightness(colour) for colour in colours()]
 
     assert all(lighter - darker >= STEPS_APART for lighter, darker in itertools.pairwise(steps)), steps
+
+
+VISIONS = {
+    "usual": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "without red": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "without green": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "without blue": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+"""Linear sRGB as it is seen (Machado, Oliveira, Fernandes 2009, severity 1)."""
+FUELS_APART = 15.0
+"""How far any two colours of fuels lie from each other, at least; some 2 are seen side by side. [CIE76]"""
+
+
+def lab(colour: str, vision: str) -> tuple[float, float, float]:
+    """CIE L*a*b* (D65) of an sRGB colour as one vision has it."""
+    linear = [
+        (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    ]
+    seen = [min(1.0, max(0.0, sum(weight * c for weight, c in zip(row, linear, strict=True)))) for row in VISIONS[vision]]
+    white = ((0.4124564, 0.3575761, 0.1804375, 0.95047), (0.2126729, 0.7151522, 0.0721750, 1.0), (0.0193339, 0.1191920, 0.9503041, 1.08883))
+    ratios = [sum(weight * c for weight, c in zip(row[:3], seen, strict=True)) / row[3] for row in white]
+    x, y, z = (ratio ** (1 / 3) if ratio > 0.008856 else 7.787 * ratio + 16 / 116 for ratio in ratios)
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colours_of_fuels_are_told_apart_by_all_who_see_colours_otherwise(scheme: str, vision: str) -> None:
+    text = (FOLDER / "style.css").read_text(encoding="utf-8")
+    found = re.findall(r"\.fuel\.(\w+) \{ --fuel: (?:light-dark\()?(#\w+)(?:, (#\w+)\))?;", text)
+    colours_of_fuels = {fuel: lab(dark if scheme == "dark" and dark else light, vision) for fuel, light, dark in found}
+
+    assert set(colours_of_fuels) == {fuel.value for fuel in Fuel}
+    assert all(math.dist(one, other) >= FUELS_APART for one, other in itertools.combinations(colours_of_fuels.values(), 2))
 
 
 def test_the_style_sheet_has_the_colours_of_the_scale() -> None:

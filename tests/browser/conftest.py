@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from gridgram.interval import hour_of
 from service.keys import new_key
 from tests.browser.chromium import chromium, chromium_path
+from tests.mixes import french_hours, keep_mixes
 from tests.running import gridgram, running_service
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 MEASURED_HOURS = 100
 """So many hours before the present one are held of France, measured; of all others nothing is."""
+MIXED_HOURS = 100
+"""So many hours before the present one the mix of France is held from, with a hole of ten; of no other zone any is."""
 NO_BROWSER = "NOT TESTED: the page. No Chromium is installed (Debian: apt-get install chromium; or name one in CHROMIUM)."
 
 
@@ -64,6 +68,8 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     file.write_text("\n".join(["zone,start,g_per_kwh", *rows]))
     told = gridgram(["import", str(file)], home)
     assert told.returncode == 0, told.stderr
+    now = hour_of(present)
+    keep_mixes(home / "cache" / "gridgram" / "series.sqlite", french_hours(now - MIXED_HOURS, now - 20), french_hours(now - 10, now))
     with running_service(home) as running:
         yield running
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 AXE = Path(__file__).with_name("axe.min.js")
 VIEWS = {
     "now": ("", ".list tbody tr"),
-    "zone": ("zone/FR", ".plot svg"),
+    "zone": ("zone/FR", "[aria-label^=Generation] svg"),
     "plan": ("plan", "main form"),
     "convert": ("convert", "main form"),
     "footprint": ("footprint", ".stack"),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.browser.chromium import Page
     from tests.running import RunningService
 
+MIX_PLOT = "[aria-label^=Generation]"
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -84,6 +86,7 @@ async def test_a_name_opens_the_one_zone_that_it_leaves_and_a_code_is_never_take
     await page.write("#search", "germany")
     await page.key("Enter", ENTER)
     await page.until("location.hash === '#/zone/DE'")
+    await page.see(".view.zone")
     await shown(page, held, "", ".list tbody tr")
     await page.write("#search", "gin")
     await page.key("Enter", ENTER)
@@ -145,12 +148,13 @@ async def test_measured_typical_and_missing_hours_are_drawn_apart(page: Page, he
 async def test_the_commands_of_a_zone_give_what_is_drawn(page: Page, held: RunningService) -> None:
     await shown(page, held, "zone/FR/2", ".heatmap")
 
-    latest, past, ahead, zone = [run_command(command) for command in await commands(page)]
+    latest, past, ahead, zone, mix = [run_command(command) for command in await commands(page)]
 
     assert f"{latest['g_per_kwh']:.0f}" in await page.text(".headline strong")
     assert len(past["hours"]) == await page.count(".heatmap rect")
     assert len(ahead["hours"]) == 96
     assert zone["zone"] == "FR"
+    assert mix["hours"][0]["generation_mw"]["nuclear"] == 40_000.5
 
 
 @pytest.mark.parametrize("kind", ["CSV", "JSON", "Parquet"])
@@ -172,5 +176,53 @@ async def test_a_signal_that_is_not_held_is_a_problem_and_no_number(page: Page, 
     await page.see(".problem")
 
     assert "FR has no marginal intensity" in await page.text("main")
-    assert await page.count(".plot, .heatmap, .headline") == 0
+    assert await page.count(f".plot:not({MIX_PLOT}), .heatmap, .headline") == 0
     page.complaints.clear()  # the browser notes the 404s
+
+
+# --- the mix of a zone
+
+
+async def test_the_hours_of_a_mix_are_stacked_and_read_by_arrow_keys_as_the_api_tells_them(page: Page, held: RunningService) -> None:
+    await shown(page, held, "zone/FR/7", f"{MIX_PLOT} svg")
+    answer = run_command((await commands(page))[4])
+    await page.run(f"document.querySelector('{MIX_PLOT}').focus()")
+    await page.key("End", 35)
+
+    newest, reading = answer["hours"][-1], await page.run(f"document.querySelector('{MIX_PLOT}').getAttribute('aria-valuetext')")
+
+    fuels = list(newest["generation_mw"])
+    assert await page.count(f"{MIX_PLOT} .band.fuel") == 2 * len(fuels)  # two runs of hours, with a hole between
+    assert all(f"{fuel} " in reading for fuel in fuels)
+    assert f"hydro {newest['generation_mw']['hydro']:,.0f}, wind {newest['generation_mw']['wind']:,.0f}" in reading
+    assert "coal" not in reading
+    assert "measured, rte" in reading
+    legend = await page.run(
+        f"[...document.querySelector('{MIX_PLOT}').parentElement.querySelectorAll('.legend li')].map((it) => it.textContent)"
+    )
+    assert sorted(legend) == sorted(fuels)
+    assert "No source told" in await page.text("main")
+
+
+async def test_the_mix_is_a_table_too(page: Page, held: RunningService) -> None:
+    await shown(page, held, "zone/FR/2", f"{MIX_PLOT} svg")
+    answer = run_command((await commands(page))[4])
+    await page.run("[...document.querySelectorAll('summary')].filter((it) => it.textContent === 'The mix as a table')[0].click()")
+    await page.see("[aria-label^='Generation by fuel'] tbody tr")
+
+    assert await page.count("[aria-label^='Generation by fuel'] tbody tr") == len(answer["hours"])
+    heads = await page.run("[...document.querySelectorAll(`[aria-label^='Generation by fuel'] thead th`)].map((it) => it.textContent)")
+    assert set(answer["hours"][0]["generation_mw"]) < set(heads)
+
+
+async def test_a_zone_without_a_mix_says_so_in_one_sentence_and_draws_none(page: Page, held: RunningService) -> None:
+    await shown(page, held, "zone/DE/2", ".untold")
+    expected = held.get("/v1/mix?location=DE&start=2022-03-11T00:00:00Z&end=2022-03-12T00:00:00Z")[1]["detail"]
+
+    assert expected.partition(": ")[2] in await page.text(".untold")
+    assert await page.count(MIX_PLOT) == 0
+    page.complaints.clear()  # the browser notes the 404
+
+    await shown(page, held, "zone/CN/2", ".untold")
+    assert "No source that is known here" in await page.text(".untold")
+    assert len(await commands(page)) == 4

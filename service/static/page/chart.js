@@ -1,4 +1,4 @@
-// A chart of hours over time, read by pointer, finger or arrow keys: a stepped line with its band, or bars.
+// A chart of hours over time, read by pointer, finger or arrow keys: a stepped line with its band, bars, or layers on each other.
 
 import { h, s, show } from "./dom.js";
 import { clock, day, number } from "./format.js";
@@ -13,9 +13,9 @@ const DAY_PIXELS = 78;
 
 /**
  * A chart of points {start, value, low, high, quality, text}, one an hour, in order; hours without a point are gaps.
- * `bars` draws bars in place of a line; `present` marks an instant; `unit` names what is measured.
+ * `bars` draws bars in place of a line; `layers` names the parts of each point, bottom first, that are stacked: {parts: {name: value}}; `present` marks an instant; `unit` names what is measured.
  */
-export function hourChart({ points, unit, label, bars = false, present = null }) {
+export function hourChart({ points, unit, label, bars = false, layers = null, present = null }) {
   const hours = points.map((point) => ({ ...point, at: Date.parse(point.start), kind: kindOf(point.quality) }));
   const reading = h("output", { class: "reading" }, "Point at the chart, or use the arrow keys on it, to read an hour.");
   const frame = h("div", { class: "plot", role: "slider", tabindex: 0, "aria-label": label, "aria-valuemin": 0, "aria-valuemax": hours.length - 1, "aria-valuenow": 0, "aria-valuetext": hours[0].text });
@@ -45,13 +45,13 @@ export function hourChart({ points, unit, label, bars = false, present = null })
     choose(to);
   });
   new ResizeObserver(([entry]) => {
-    drawn = draw(hours, entry.contentRect.width, { unit, bars, present });
+    drawn = draw(hours, entry.contentRect.width, { unit, bars, layers, present });
     show(frame, drawn.svg);
   }).observe(frame);
-  return h("figure", { class: "chart" }, frame, reading, keyOf(hours, bars));
+  return h("figure", { class: "chart" }, frame, reading, layers ? keyOfLayers(layers) : keyOf(hours, bars));
 }
 
-function draw(hours, width, { unit, bars, present }) {
+function draw(hours, width, { unit, bars, layers, present }) {
   const first = hours[0].at;
   const last = hours.at(-1).at + HOUR;
   const top = niceEnd(Math.max(...hours.map((point) => point.high ?? point.value)));
@@ -59,9 +59,9 @@ function draw(hours, width, { unit, bars, present }) {
   const x = (at) => MARGIN.left + inner * (at - first) / (last - first);
   const y = (value) => HEIGHT - MARGIN.bottom - (HEIGHT - MARGIN.top - MARGIN.bottom) * value / top;
   const cursor = s("rect", { class: "cursor", y: MARGIN.top, height: HEIGHT - MARGIN.top - MARGIN.bottom, width: 0, x: 0 });
-  const drawing = bars ? hours.map((point) => bar(point, x, y)) : runs(hours).flatMap((run) => [band(run, x, y), line(run, x, y)]);
+  const drawing = layers ? stack(hours, layers, x, y) : bars ? hours.map((point) => bar(point, x, y)) : runs(hours).flatMap((run) => [band(run, x, y), line(run, x, y)]);
   const svg = s("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, "aria-hidden": "true" },
-    yAxis(top, y, width, unit), xAxis(first, last, x, inner), cursor, drawing, present === null ? null : presentLine(present, x));
+    yAxis(top, y, width, unit), xAxis(first, last, x, inner), layers ? [drawing, cursor] : [cursor, drawing], present === null ? null : presentLine(present, x));
   return { svg, cursor, x, timeAt: (pixel) => first + (last - first) * (pixel - MARGIN.left) / inner };
 }
 
@@ -87,6 +87,18 @@ function line(run, x, y) {
 function band(run, x, y) {
   const under = run.toReversed().map((point) => `${x(point.at + HOUR).toFixed(1)} ${y(point.low).toFixed(1)}H${x(point.at).toFixed(1)}`);
   return s("path", { class: `band ${run[0].kind}`, d: `M${steps(run, x, y, "high").join("L")}L${under.join("L")}z` });
+}
+
+/** The layers of each run of hours, the first on the ground, each on the one below. */
+function stack(hours, layers, x, y) {
+  return runs(hours).flatMap((run) => {
+    let floor = run.map((point) => ({ at: point.at, high: 0 }));
+    return layers.map((name) => {
+      const layer = run.map((point, index) => ({ at: point.at, low: floor[index].high, high: floor[index].high + (point.parts[name] ?? 0), kind: `fuel ${name}` }));
+      floor = layer;
+      return band(layer, x, y);
+    });
+  });
 }
 
 function bar(point, x, y) {
@@ -131,4 +143,10 @@ function keyOf(hours, bars) {
   const held = Object.keys(KINDS).filter((kind) => hours.some((point) => point.kind === kind));
   return h("ul", { class: "legend" }, held.map((kind) => h("li", {}, h("span", { class: `mark ${kind}${bars ? " bar" : ""}`, "aria-hidden": "true" }), KINDS[kind])),
     bars ? null : h("li", { class: "apart" }, "band: p10–p90"));
+}
+
+/** The layers from the top down, as they lie in the drawing. */
+function keyOfLayers(layers) {
+  return h("ul", { class: "legend", "aria-label": "Layers from the top down" }, layers.toReversed().map((name) =>
+    h("li", {}, h("span", { class: `mark fuel ${name}`, "aria-hidden": "true" }), name)));
 }

@@ -5,6 +5,7 @@ import { hourChart } from "./chart.js";
 import { h, show } from "./dom.js";
 import { age, band, instant, number, rfc3339 } from "./format.js";
 import { heatmap } from "./heatmap.js";
+import { mixSection } from "./mix.js";
 import { later, problemBox, provenanceList, qualityMark, repeatBox, saveButton, table } from "./parts.js";
 import { isSupposed, legend, swatch } from "./scale.js";
 
@@ -19,18 +20,17 @@ export async function render(place, context) {
   const located = await ask({ path: "/v1/locate", query: { location: where } }, context.stay);
   const present = Math.floor(Date.now() / HOUR) * HOUR;
   const query = { location: where, signal: context.signal };
-  const past = { path: "/v1/intensity", query: { ...query, start: rfc3339(present - Number(days) * DAY_HOURS * HOUR), end: rfc3339(present) } };
+  const span = { start: rfc3339(present - Number(days) * DAY_HOURS * HOUR), end: rfc3339(present) };
+  const past = { path: "/v1/intensity", query: { ...query, ...span } };
   const calls = {
     latest: { path: "/v1/intensity/latest", query },
     past,
     ahead: { path: "/v1/forecast", query: { ...query, hours: String(AHEAD_HOURS) } },
     zone: { path: `/v1/zones/${located.zone}` },
   };
-  const answers = await Promise.all(Object.values(calls).map((call) => ask(call, context.stay).catch((error) => {
-    if (error instanceof Problem) return error;
-    throw error;
-  })));
-  const [latest, behind, ahead, zone] = answers;
+  const [latest, behind, ahead, zone] = await Promise.all(Object.values(calls).map((call) => answerOrProblem(call, context)));
+  if (zone.sources?.mix) calls.mix = { path: "/v1/mix", query: { location: where, ...span } };
+  const mixPlace = h("section", {});
   show(place,
     h("h1", {}, located.name, " ", h("small", {}, where === located.zone ? where : `${where} → ${located.zone}`)),
     located.location_detail && h("p", { class: "note" }, located.location_detail),
@@ -42,9 +42,18 @@ export async function render(place, context) {
       h("h2", {}, "Hour by day"), heatmap(pointsOf(answer.hours), `Hours of the last ${days} days, UTC`), legend(),
       answer.missing.length ? h("p", { class: "note" }, "Missing: ", answer.missing.map((span) => `${instant(span.start)} to ${instant(span.end)}`).join("; "), ".") : null,
     ]),
+    mixPlace,
     h("h2", {}, "Take it along"), saves(past, calls.ahead, located.zone), repeatBox(...Object.values(calls)),
     h("h2", {}, "Where the numbers come from"), sources(behind, ahead), told(zone, (answer) => held(answer, context.signal)),
     numbers(behind, ahead));
+  show(mixPlace, mixSection(calls.mix ? await answerOrProblem(calls.mix, context) : null, located.name));
+}
+
+function answerOrProblem(call, { stay }) {
+  return ask(call, stay).catch((error) => {
+    if (error instanceof Problem) return error;
+    throw error;
+  });
 }
 
 /** The same problem is told once; what is no problem is shown. */
