@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 MANIFEST: Final = "manifest.json"
 CARRIED: Final = ("sphinx", "furo", "sphinx-basic-ng", "snowballstemmer")
 """The packages of which files are in the site."""
+REPLACED: Final = {
+    'style="opacity: 50%"': 'opacity="0.5"',
+    'style="display: none;"': 'display="none"',
+    'role="heading"': 'role="heading" aria-level="2"',
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
+    '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
+    '<div class="highlight"><pre>': '<div class="highlight"><pre tabindex="0">',
+    '<div id="search-results">': '<h1>Search</h1><div id="search-results">',
+}
+"""What the theme writes and its policy forbids, or a screen reader or a keyboard trips over."""
 PACKED: Final = frozenset({".html", ".js", ".css", ".svg", ".json", ".yaml", ".yml", ".txt", ".py"})
 DROPPED: Final = (
     ".buildinfo",
@@ -68,7 +78,8 @@ def _take_out(site: Path) -> None:
         styles.update(_STYLE.findall(text))
         text = _SCRIPT.sub(f'<script src="{static}scheme.js"></script>', text)
         text = _STYLE.sub(f'<link rel="stylesheet" href="{static}colours.css">', text)
-        text = text.replace('style="opacity: 50%"', 'opacity="0.5"').replace('style="display: none;"', 'display="none"')
+        for theirs, ours in REPLACED.items():
+            text = text.replace(theirs, ours)
         if left := _LEFT.search(text):
             raise SystemExit(
                 f"{page.relative_to(site)} has something inline that its policy forbids: {text[left.start() : left.start() + 80]!r}"

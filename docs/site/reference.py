@@ -54,7 +54,7 @@ def _index(document: dict[str, Any], tags: dict[str, str]) -> str:
     )
     for tag, text in tags.items():
         rows = [f"| `{method} {path}` | {escaped(operation['summary'])} |" for method, path, operation in _operations(document, tag)]
-        parts += [f"## [{_title(tag)}]({tag}.md)", escaped(text), "\n".join(["| operation | |", "|---|---|", *rows])]
+        parts += [f"## [{_title(tag)}]({tag}.md)", escaped(text), "\n".join(["| operation | about |", "|---|---|", *rows])]
     parts += [f"All shapes of what is sent and answered: [Shapes]({SHAPES})."]
     trees = "\n".join([*tags, SHAPES.removesuffix(".md")])
     return "\n\n".join([*parts, f"```{{toctree}}\n:hidden:\n\n{trees}\n```", ""])
@@ -76,7 +76,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
         yield f"Also at {', '.join(f'`{alias}`' for alias in aliases)}."
     if parameters := operation.get("parameters"):
         rows = [f"| `{it['name']}` | {it['in']} | {words(it['schema'], SHAPES)} | {_needed(it)} | {_told(it)} |" for it in parameters]
-        yield "\n".join(["| parameter | in | what | needed | |", "|---|---|---|---|---|", *rows])
+        yield "\n".join(["| parameter | in | what | needed | about |", "|---|---|---|---|---|", *rows])
     if body := operation.get("requestBody"):
         yield from _body(body["content"])
     yield form(method, path, operation)
@@ -112,7 +112,7 @@ def example_text(example: object) -> str:
 def _answers(responses: dict[str, Any]) -> Iterator[str]:
     successes = {status: answer for status, answer in responses.items() if status < FIRST_PROBLEM}
     rows = [f"| {status} | {escaped(it['description'])} | {_contents(it.get('content', {}))} |" for status, it in successes.items()]
-    yield "\n".join(["| answer | | body |", "|---|---|---|", *rows])
+    yield "\n".join(["| answer | about | body |", "|---|---|---|", *rows])
     codes = [f"{status} {_codes(it['description'])}" for status, it in responses.items() if status >= FIRST_PROBLEM]
     yield f"**[Problems](../api.md#problems)**: {'; '.join(codes)}."
 

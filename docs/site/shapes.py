@@ -47,7 +47,7 @@ def table(schema: Schema, shapes: str) -> str:
         f"| `{name}` | {words(member, shapes)} | {'yes' if name in required else default(member)} | {told(member)} |"
         for name, member in schema["properties"].items()
     ]
-    return "\n".join(["| member | what | always | |", "|---|---|---|---|", *rows])
+    return "\n".join(["| member | what | always | about |", "|---|---|---|---|", *rows])
 
 
 def default(schema: Schema) -> str:
