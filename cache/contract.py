@@ -1,13 +1,14 @@
 """What every series store promises: months of hours in, the same hours out, or StoreError and nothing else.
 
-Beside the hours it carries what processes that share it tell each other: claims, pauses of sources, things made from hours.
-Their names are visible ASCII, at most 200 characters; their times are those of one clock, the store's.
+Beside the hours it carries what processes that share it tell each other: claims, pauses of sources, things made from hours, and how
+much is taken of what all may take together. Their names are visible ASCII, at most 200 characters; their times are those of one clock,
+the store's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,26 @@ class Held:
     first_hour: int
     end_hour: int
     hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """So much as all who share a store may take together. What is taken comes back evenly within `seconds`.
+
+    Where it does not refill, it never comes back; after so long without anybody taking something the bucket is forgotten.
+    """
+
+    name: str
+    capacity: int
+    seconds: float
+    refills: bool = True
+
+
+class Drawn(NamedTuple):
+    """What was taken out of a bucket, and what is left in it."""
+
+    taken: int
+    left: float
 
 
 class SeriesStore(Protocol):
@@ -85,6 +106,13 @@ class SeriesStore(Protocol):
         """Keep a body in place of what was read under the name, None for nothing; False, and nothing done, when that is another by now. [s]
 
         Two who read the same, each add to it and swap so lose nothing of each other.
+        """
+        ...
+
+    async def draw(self, bucket: Bucket, wanted: int) -> Drawn:
+        """Take as many out of a bucket as are wanted and there; a negative number is given back. A bucket that nobody used is full.
+
+        What is taken by a call that fails may be lost; it comes back as if it had been used.
         """
         ...
 

@@ -7,6 +7,7 @@ gridgram:1:{shared}zones                  the zones that have an index, a set
 gridgram:1:{shared}token                  changes with every write
 gridgram:1:{shared}pauses                 sources to leave alone, a hash: name -> until [unix ms]
 gridgram:1:claim:NAME, gridgram:1:kept:NAME
+gridgram:1:bucket:NAME                    what is taken out of a bucket, a hash: used, at [unix ms]
 """
 
 from __future__ import annotations
@@ -68,6 +69,10 @@ class RedisKeys:
     def kept(self, name: str) -> str:
         """A kept thing."""
         return f"{self._start}kept:{name}"
+
+    def bucket(self, name: str) -> str:
+        """A bucket."""
+        return f"{self._start}bucket:{name}"
 
     @property
     def _start(self) -> str:

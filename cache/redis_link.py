@@ -94,9 +94,9 @@ class RedisLink:
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
 
-    async def ask_list(self, key: str, *command: str | bytes | int) -> list[Any]:
+    async def ask_list(self, key: str, *command: str | bytes | int, retries: bool = True) -> list[Any]:
         """The same for a command that is answered by a list; any other answer is a StoreError."""
-        answer = await self.ask(key, *command)
+        answer = await self.ask(key, *command, retries=retries)
         if not isinstance(answer, list):
             raise StoreError(f"The store {self.place.name} answers something else than what it was asked for.")
         return answer

@@ -150,3 +150,28 @@ return found
 """
 )
 """The sources to leave alone, each followed by how many ms more."""
+
+DRAW: Final = (
+    _MAKE_ROOM
+    + _NOW
+    + """
+make_room(KEYS[1], 'hash')
+local wanted, capacity, period = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local used = tonumber(redis.call('HGET', KEYS[1], 'used') or 0) or 0
+local at = tonumber(redis.call('HGET', KEYS[1], 'at') or now) or now
+if ARGV[4] == '1' then used = used - math.max(0, now - at) * capacity / period end
+if not (used >= 0) then used = 0 end
+used = math.min(used, capacity)
+local taken = math.max(math.min(wanted, math.floor(capacity - used + 0.000001)), -math.ceil(used))
+if taken ~= 0 then
+  used = math.max(0, used + taken)
+  redis.call('HSET', KEYS[1], 'used', string.format('%.6f', used), 'at', string.format('%.0f', now))
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+return {taken, string.format('%.6f', math.max(0, capacity - used))}
+"""
+)
+"""Take as many as are wanted and there out of a bucket, or give back; returns how many and what is left.
+
+ARGV: how many, what it holds, in how many ms it refills, "1" if it does.
+"""

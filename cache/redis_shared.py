@@ -1,4 +1,4 @@
-"""What processes that share a Redis tell each other beside the hours: claims, pauses of sources, and things made from hours."""
+"""What processes that share a Redis tell each other beside the hours: claims, pauses of sources, buckets, and things made from hours."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from cache import redis_scripts
+from cache.contract import Drawn
 from cache.kept import bounded_seconds, checked_name, pack_kept, unpack_kept
 
 if TYPE_CHECKING:
+    from cache.contract import Bucket
     from cache.redis_keys import RedisKeys
     from cache.redis_link import RedisLink
 
@@ -69,6 +71,13 @@ class RedisShared:
         key, packed = self._keys.kept(checked_name(name)), pack_kept(name, body)
         digest = _digest(None if before is None else pack_kept(name, before))
         return bool(await self._link.ask(key, "EVAL", redis_scripts.SWAP, 1, key, digest, packed, _milliseconds(seconds)))
+
+    async def draw(self, bucket: Bucket, wanted: int) -> Drawn:
+        """Take out of a bucket, or give back. Not tried twice: the first try may have taken."""
+        key = self._keys.bucket(checked_name(bucket.name))
+        arguments = wanted, bucket.capacity, _milliseconds(bucket.seconds), int(bucket.refills)
+        taken, left = await self._link.ask_list(key, "EVAL", redis_scripts.DRAW, 1, key, *arguments, retries=False)
+        return Drawn(int(taken), float(left))
 
     async def _drop(self, name: str, key: str, packed: bytes | None) -> None:
         """Delete a damaged body, unless another process has mended it since."""

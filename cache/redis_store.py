@@ -15,7 +15,7 @@ from cache.redis_shared import RedisShared
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cache.contract import Held
+    from cache.contract import Bucket, Drawn, Held
     from cache.redis_link import RedisLink
     from gridgram.interval import Month
     from gridgram.quality import Signal
@@ -74,6 +74,10 @@ class RedisStore:
     async def swap(self, name: str, before: bytes | None, body: bytes, seconds: float) -> bool:
         """Keep a body in place of what was read; False when that is another by now."""
         return await self._shared.swap(name, before, body, seconds)
+
+    async def draw(self, bucket: Bucket, wanted: int) -> Drawn:
+        """Take out of a bucket that all share, or give back."""
+        return await self._shared.draw(bucket, wanted)
 
     async def close(self) -> None:
         """Finish what is under way and let go of the connections."""

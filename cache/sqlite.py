@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cache.contract import Bucket, Drawn
     from gridgram.interval import Month
     from gridgram.series import IntensitySeries
 
@@ -106,6 +107,10 @@ class SqliteStore:
     async def swap(self, name: str, before: bytes | None, body: bytes, seconds: float) -> bool:
         """Keep a body in place of what was read; False when that is another by now."""
         return await self._shared.swap(name, before, body, seconds)
+
+    async def draw(self, bucket: Bucket, wanted: int) -> Drawn:
+        """Take out of a bucket that all share, or give back."""
+        return await self._shared.draw(bucket, wanted)
 
     async def close(self) -> None:
         """Wait for what is under way, then close the files and their threads."""

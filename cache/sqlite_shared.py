@@ -1,4 +1,4 @@
-"""What processes on one machine tell each other beside the hours: claims, pauses of sources, and things made from hours.
+"""What processes on one machine tell each other beside the hours: claims, pauses of sources, buckets, and things made from hours.
 
 A file of its own next to the hours' (SERIES-shared), on a thread of its own: neither a long import nor a large model keeps the
 other waiting, and to say something here does not change the generation of the hours.
@@ -6,12 +6,14 @@ other waiting, and to say something here does not change the generation of the h
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from cache.contract import Drawn
 from cache.kept import bounded_seconds, checked_name, pack_kept, unpack_kept
 from cache.sqlite_file import Schema, SqliteFile
 
@@ -19,18 +21,25 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from cache.contract import Bucket
+
 SUFFIX: Final = "-shared"
 TOKEN_BYTES: Final = 16
+LEAST_PART: Final = 1e-6
+"""So little may be lacking to a whole one."""
 
 SCHEMA: Final = Schema(
     application_id=0x47475248,  # "GGRH"
-    version=2,
+    version=3,
     tables="""
 CREATE TABLE claims (name TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, token TEXT NOT NULL);
 CREATE TABLE pauses (name TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL);
 CREATE TABLE kept (name TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, packed BLOB NOT NULL)
 """,
-    added=("CREATE INDEX kept_until ON kept (until); CREATE INDEX kept_since ON kept (since)",),
+    added=(
+        "CREATE INDEX kept_until ON kept (until); CREATE INDEX kept_since ON kept (since)",
+        "CREATE TABLE buckets (name TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, used REAL NOT NULL)",
+    ),
 )
 """Times are the machine's, in unix seconds. Past `until`, or before `since` (the clock was set back), an entry counts as gone.
 
@@ -75,6 +84,11 @@ class SharedFile:
         """Keep a body in place of what was read; whether that was still kept."""
         return await self._file.run(self._swap, checked_name(name), before, body, bounded_seconds(seconds))
 
+    async def draw(self, bucket: Bucket, wanted: int) -> Drawn:
+        """Take out of a bucket, or give back."""
+        checked_name(bucket.name)
+        return await self._file.run(self._draw, bucket, wanted, bounded_seconds(bucket.seconds))
+
     async def close(self) -> None:
         """Wait for what is under way, then close the file."""
         await self._file.close()
@@ -102,6 +116,20 @@ class SharedFile:
         now = time.time()
         found = self._file.connection().execute("SELECT name, until - ? FROM pauses WHERE since <= ? AND until > ?", (now, now, now))
         return dict(found.fetchall())
+
+    def _draw(self, bucket: Bucket, wanted: int, seconds: float) -> Drawn:
+        with self._file.transaction() as connection:
+            now = _forget_old(connection, "buckets")
+            found = connection.execute("SELECT used, since FROM buckets WHERE name = ?", (bucket.name,)).fetchone()
+            used, since = found or (0.0, now)
+            if bucket.refills:
+                used -= (now - since) * bucket.capacity / seconds
+            used = min(max(0.0, used), bucket.capacity)
+            taken = max(min(wanted, math.floor(bucket.capacity - used + LEAST_PART)), -math.ceil(used))
+            if taken:
+                used = max(0.0, used + taken)
+                connection.execute("INSERT OR REPLACE INTO buckets VALUES (?, ?, ?, ?)", (bucket.name, now, now + seconds, used))
+        return Drawn(taken, max(0.0, bucket.capacity - used))
 
     def _keep(self, name: str, body: bytes, seconds: float) -> None:
         packed = pack_kept(name, body)

@@ -199,7 +199,7 @@ class Engine:
         return login.read_token(body or b""), time.monotonic() + login.lasts.total_seconds()
 
     async def _send(self, provider: Provider, request: Request, secrets: Mapping[str, str], deadline: float) -> bytes | None:
-        spend(provider.info.name)
+        await spend(provider.info.name)
         base_url = self.options.get(provider.info.name, Options()).base_url
         seconds = max(0.0, deadline - time.monotonic())
         return await client.get(self._opened(), provider, request, base_url=base_url, secrets=secrets, seconds=seconds)

@@ -12,7 +12,7 @@ from typing import Protocol
 class Spender(Protocol):
     """Somebody who may cause so many calls to sources."""
 
-    def spend(self, provider: str) -> None:
+    async def spend(self, provider: str) -> None:
         """Count one call that is about to be made. Raises OverQuota when none is left."""
         ...
 
@@ -32,8 +32,8 @@ def is_spent() -> bool:
     return spender is not None and spender.calls_left < 1
 
 
-def spend(provider: str) -> None:
+async def spend(provider: str) -> None:
     """Count one call to a source with whoever causes it. Raises OverQuota when none is left to them."""
     spender = SPENDER.get()
     if spender is not None:
-        spender.spend(provider)
+        await spender.spend(provider)

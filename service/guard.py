@@ -127,7 +127,7 @@ class Guard:
             counts.in_flight += 1
             try:
                 if has_keys:
-                    self._admit(request, watched, passage)
+                    await self._admit(request, watched, passage)
                 if has_cors and request.method == hdrs.METH_OPTIONS:
                     response = self._preflight(request)
                 if response is None:
@@ -164,7 +164,7 @@ class Guard:
         if self.cors is not None:
             self.cors.allow(request, headers)
 
-    def _admit(self, request: web.Request, watched: Watched, passage: Passage) -> None:
+    async def _admit(self, request: web.Request, watched: Watched, passage: Passage) -> None:
         """Let the caller of an operation in. Raises Unauthorized, Forbidden and RateLimited."""
         SPENDER.set(None)
         if watched.is_open:
@@ -176,7 +176,7 @@ class Guard:
         if key is None:
             raise Unauthorized("The key is not one of this service.")
         allowance = passage.allowance = self.allowances[key.name]
-        allowance.admit()
+        await allowance.admitted()
         if watched.name == "metrics" and not key.may_read_metrics:
             raise Forbidden(f"The key {key.name!r} may not read metrics.")
         SPENDER.set(allowance)

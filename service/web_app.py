@@ -49,6 +49,7 @@ from service.runs.usecase import Runs
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from cache.contract import SeriesStore
     from service.metrics.collect import Samples
     from service.metrics.sharing import Share
     from service.settings import Settings
@@ -57,7 +58,8 @@ if TYPE_CHECKING:
 
 def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None, worker: int = 0) -> web.Application:
     """Build the web application over the use cases; `share` and `worker` are the place of this process among several of one service."""
-    guard, metrics, load = build_guard(settings, settings.workers, worker), Metrics(), Load(worker)
+    shared = gridgram.intensity.store if settings.workers > 1 or settings.redis_place is not None else None
+    guard, metrics, load = build_guard(settings, settings.workers, worker, shared), Metrics(), Load(worker)
     app = web.Application(middlewares=[guard.middleware()])
     app.on_response_prepare.append(guard.dress)
     app[GRIDGRAM] = gridgram
@@ -83,6 +85,8 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
         async with AsyncExitStack() as stack:
             stack.push_async_callback(gridgram.intensity.close)
             stack.push_async_callback(runs.close)
+            for allowance in guard.allowances.values():
+                stack.push_async_callback(allowance.close)
             if guard.access_log is not None:
                 stack.push_async_callback(guard.access_log.close)
             if share is not None:
@@ -103,15 +107,15 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
     return app
 
 
-def build_guard(settings: Settings, processes: int = 1, number: int = 0) -> Guard:
-    """Build what every request passes through; a day's calls to sources are divided among so many processes, of which this is one."""
+def build_guard(settings: Settings, processes: int = 1, number: int = 0, shared: SeriesStore | None = None) -> Guard:
+    """Build what every request passes through; what a key may is counted in the shared store, if there is one, by so many processes."""
     keys, secrets = settings.keys, settings.secrets
     share = settings.access_log_share if settings.log_level in {"debug", "info"} else 0.0
     return Guard(
         RequestCounts(),
         AccessLog(share, secrets),
         keys,
-        {name: Allowance(key, time.monotonic, time.time, processes, number) for name, key in keys.items()},
+        {name: Allowance(key, time.monotonic, time.time, processes, number, shared) for name, key in keys.items()},
         Cors(frozenset(settings.cors_origins)) if settings.cors_origins else None,
         redactor(secrets),
     )

@@ -330,14 +330,14 @@ def test_in_any_order_of_requests_no_more_than_the_limit_and_a_minute_come_throu
     assert 0.95 * 30 * minutes <= passed <= 30 * minutes + 30
 
 
-def test_a_days_calls_are_never_exceeded_and_begin_anew_at_midnight_utc() -> None:
+async def test_a_days_calls_are_never_exceeded_and_begin_anew_at_midnight_utc() -> None:
     clock = Clock(20_000.0 * SECONDS_PER_DAY + 3_600)
     mine = allowance(clock, upstream_calls_per_day=3)
     for _ in range(3):
-        mine.spend("rte")
+        await mine.spend("rte")
 
     with pytest.raises(OverQuota, match="rte is not asked"):
-        mine.spend("rte")
+        await mine.spend("rte")
     assert mine.exhausted().headers == {"Retry-After": str(SECONDS_PER_DAY - 3_600)}
     clock.seconds -= SECONDS_PER_DAY
     assert mine.calls_left == 0
@@ -353,41 +353,41 @@ def test_processes_divide_a_days_calls_so_that_together_they_never_exceed_it() -
     assert allowance(clock, 3).calls_left == float("inf")
 
 
-def test_work_that_asks_sources_is_refused_before_when_nothing_is_left_and_after_when_it_did_not_suffice() -> None:
+async def test_work_that_asks_sources_is_refused_before_when_nothing_is_left_and_after_when_it_did_not_suffice() -> None:
     mine = allowance(Clock(), upstream_calls_per_day=1)
     ran = []
 
-    def work() -> None:
+    async def work() -> None:
         with within_quota(lambda: True):
             ran.append(1)
-            spend("rte")
+            await spend("rte")
             with suppress(OverQuota):  # as the engine does: the source is left out, what is held stays
-                spend("rte")
+                await spend("rte")
 
     token = SPENDER.set(mine)
     try:
         for _ in range(2):
             with pytest.raises(QuotaExhausted):
-                work()
+                await work()
     finally:
         SPENDER.reset(token)
     assert (ran, mine.upstream_calls, mine.calls_refused) == ([1], 1, 1)
 
 
-def test_work_that_lacks_nothing_is_not_refused_for_what_other_work_of_its_key_lacked() -> None:
+async def test_work_that_lacks_nothing_is_not_refused_for_what_other_work_of_its_key_lacked() -> None:
     token = SPENDER.set(allowance(Clock(), upstream_calls_per_day=1))
     try:
         with within_quota(lambda: False):
-            spend("rte")
+            await spend("rte")
             with suppress(OverQuota):
-                spend("eia")  # the other's
+                await spend("eia")  # the other's
     finally:
         SPENDER.reset(token)
 
 
-def test_where_nobody_counts_calls_there_is_no_end_to_them() -> None:
+async def test_where_nobody_counts_calls_there_is_no_end_to_them() -> None:
     with within_quota(lambda: True):
-        spend("rte")
+        await spend("rte")
 
 
 def test_settings_read_keys_from_either_place(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from cache.codec import encode_month
-from cache.contract import Held
+from cache.contract import Bucket, Held
 from cache.redis_link import ANSWER_SECONDS, CONNECTIONS, RedisLink
 from cache.redis_store import RedisStore
 from cache.redis_tls import tls_context
@@ -102,10 +102,11 @@ async def test_every_key_has_a_time_to_live_and_our_prefix_and_version(server: R
         await store.pause("eia", 60.0)
         await store.pause("rte", 600.0)
         await store.keep("models/FR/lifecycle", b"model", 60.0)
+        await store.draw(Bucket("requests/tracker", 60, 60.0), 10)
 
     with administered(server) as client:
         keys = client.keys()
-        assert len(keys) == 9
+        assert len(keys) == 10
         assert all(key.startswith(b"gridgram:1:") for key in keys)
         assert [key for key in keys if client.pttl(key) <= 0] == []
         assert client.pttl("gridgram:1:{shared}pauses") > 590_000

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import structlog
 
-from cache.contract import Held, SeriesStore
+from cache.contract import Bucket, Held, SeriesStore
 from cache.memory import ChunkMemory
 from cache.redis_link import RedisLink
 from cache.redis_store import RedisStore
@@ -380,6 +380,52 @@ async def test_many_who_swap_at_once_lose_nothing_of_each_other(open_store: Open
         assert sorted(await mine.kept("letters") or b"") == list(range(65, 81))
 
 
+async def test_all_draw_from_one_bucket_and_never_more_than_it_holds(open_store: OpenStore, tmp_path: Path) -> None:
+    slow = Bucket("requests/tracker", 100, 86_400.0)
+    async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
+        drawn = await asyncio.gather(*(store.draw(slow, 7) for _ in range(10) for store in (mine, other)))
+        nothing = await mine.draw(slow, 1)
+        given_back = await other.draw(slow, -30)
+        last = await mine.draw(slow, 50)
+        elsewhere = await mine.draw(Bucket("requests/other", 5, 60.0), 3)
+
+    assert sum(one.taken for one in drawn) == 100
+    assert nothing.taken == 0
+    assert 0 <= nothing.left < 1
+    assert given_back.taken == -30
+    assert given_back.left == pytest.approx(30, abs=0.5)
+    assert (last.taken, elsewhere.taken) == (30, 3)
+    assert elsewhere.left == pytest.approx(2, abs=0.1)
+
+
+async def test_a_bucket_refills_evenly_and_holds_no_more_than_it_is_large(open_store: OpenStore, tmp_path: Path) -> None:
+    quick = Bucket("requests/tracker", 50, 0.5)
+    async with opened(open_store, tmp_path) as store:
+        assert (await store.draw(quick, 50)).taken == 50
+
+        async def is_half_full() -> bool:
+            return (await store.draw(quick, 0)).left > 25
+
+        await until_so(is_half_full)
+        await until_so(lambda: is_full(store, quick))
+        assert (await store.draw(quick, -100)).left == 50
+        assert (await store.draw(quick, 100)).taken == 50
+
+
+async def is_full(store: SeriesStore, bucket: Bucket) -> bool:
+    return (await store.draw(bucket, 0)).left == bucket.capacity
+
+
+async def test_a_bucket_that_does_not_refill_stays_empty_until_it_is_forgotten(open_store: OpenStore, tmp_path: Path) -> None:
+    lasting, short = Bucket("calls/tracker/2026-11-24", 3, 60.0, refills=False), Bucket("calls/tracker/2026-11-25", 3, 0.05, refills=False)
+    async with opened(open_store, tmp_path) as store:
+        assert [(await store.draw(lasting, 2)).taken for _ in range(3)] == [2, 1, 0]
+        await store.draw(short, 3)
+        await until_so(lambda: is_full(store, short))
+
+        assert await store.draw(lasting, 1) == (0, 0.0)
+
+
 async def test_what_processes_tell_each_other_changes_no_generation_of_the_hours(open_store: OpenStore, tmp_path: Path) -> None:
     async with opened(open_store, tmp_path) as mine, opened(open_store, tmp_path) as other:
         await mine.merge([hours([1.0])])
@@ -389,6 +435,7 @@ async def test_what_processes_tell_each_other_changes_no_generation_of_the_hours
         await other.pause("eia", 60.0)
         await other.keep("models/FR/lifecycle", b"model", 60.0)
         await other.swap("mix/FR/2024-03", None, b"mix", 60.0)
+        await other.draw(Bucket("requests/tracker", 5, 60.0), 1)
 
         assert await mine.generation() == before
 
@@ -668,7 +715,7 @@ async def test_a_file_of_the_version_before_is_read_on(tmp_path: Path) -> None:
 async def test_what_was_kept_by_the_version_before_is_kept_on(tmp_path: Path) -> None:
     async with opened(STORES["sqlite"], tmp_path) as store:
         await store.keep("models/FR/lifecycle", b"model", 60.0)
-    for statement in ("DROP INDEX kept_until", "DROP INDEX kept_since", "PRAGMA user_version = 1"):
+    for statement in ("DROP TABLE buckets", "DROP INDEX kept_until", "DROP INDEX kept_since", "PRAGMA user_version = 1"):
         changed_by_hand(shared(tmp_path), statement)
 
     async with opened(STORES["sqlite"], tmp_path) as store:

@@ -38,7 +38,7 @@ class Asking:
             self._answers.put(line.strip())
         os._exit(0)
 
-    def spend(self, provider: str) -> None:
+    async def spend(self, provider: str) -> None:
         """Count one call that is about to be made. Raises OverQuota when none is left."""
         if self._ask(f"spend {provider}") == REFUSED:
             self.refused = True
@@ -58,12 +58,12 @@ class Asking:
             return self._answers.get()
 
 
-def answer(question: str, allowance: Allowance) -> str:
+async def answer(question: str, allowance: Allowance) -> str:
     """The parent's side: what a line of the child is answered."""
     what, _, provider = question.strip().partition(" ")
     if what == "spend":
         with suppress(OverQuota):
-            allowance.spend(provider)
+            await allowance.spend(provider)
             return "spent"
         return REFUSED
     left = allowance.calls_left

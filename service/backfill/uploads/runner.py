@@ -115,7 +115,7 @@ async def _converse(process: asyncio.subprocess.Process, allowance: Allowance | 
     assert process.stdout is not None  # noqa: S101 - as above
     while question := await process.stdout.readline():
         if allowance is not None:
-            process.stdin.write(f"{answer(question.decode('ascii', 'replace'), allowance)}\n".encode())
+            process.stdin.write(f"{await answer(question.decode('ascii', 'replace'), allowance)}\n".encode())
 
 
 def _note_end(job: Job, code: int) -> None:
