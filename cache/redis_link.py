@@ -49,8 +49,8 @@ WAIT_ANSWERS: Final = 4
 """A command waits for so many answers at most while CONNECTIONS others are under way."""
 DISCOVER_SECONDS: Final = 0.75
 """What the first call to a cluster or to sentinels may take longer, for they are first asked who is who."""
-LOOK_SECONDS: Final = 0.5
-"""How often a server that was lost is looked for."""
+LOOK_SECONDS: Final = 0.2
+"""How often a server that was lost is looked for: after a failover this is what we add to what the sentinels take."""
 LOOK_DEADLINE_SECONDS: Final = 2.0
 SENTINEL_SECONDS: Final = 0.1
 """How long one sentinel may take to answer before the next is asked."""
