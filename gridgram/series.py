@@ -269,7 +269,7 @@ def _joined_sources(base: IntensitySeries, new: IntensitySeries) -> tuple[tuple[
 def _with_used_sources(series: IntensitySeries) -> IntensitySeries:
     """The same hours with a table of the sources that they use and no others; missing hours point at the first."""
     present = series.quality != MISSING_CODE
-    used = np.unique(series.source[present])
+    used = np.flatnonzero(np.bincount(series.source[present]))
     kept, place_of_kept = _bounded([series.sources[index] for index in used])
     moved = np.zeros(len(series.sources) or 1, np.uint8)
     moved[used] = place_of_kept

@@ -15,6 +15,7 @@ from providers.registry import load_providers
 from service.fetching import Fetcher
 from service.forecasting.ahead import KnownAhead
 from service.forecasting.forecaster import Forecaster
+from service.history import History
 from service.intensity import Intensity
 from service.levels import MonthlyLevels
 from service.metrics.store import MeasuredStore
@@ -59,7 +60,11 @@ def build_gridgram(settings: Settings) -> Gridgram:
     levels = MonthlyLevels(engine, ember, measured, zones, lambda: not why_off(ember))
     intensity = Intensity(measured, Reference.load(zones), memory, zones, fetcher, levels)
     refresher = Refresher(intensity, settings.refresh_zones) if settings.refresh else None
-    return Gridgram(zones, Locator.load(zones), intensity, refresher=refresher, ahead=KnownAhead(intensity, Forecaster(intensity)))
+    forecaster = Forecaster(intensity)
+    days = settings.refresh_history_days
+    history = History(intensity, refresher.wanted, forecaster.may_train, days) if refresher and days else None
+    ahead = KnownAhead(intensity, forecaster)
+    return Gridgram(zones, Locator.load(zones), intensity, refresher=refresher, history=history, ahead=ahead)
 
 
 def build_records(settings: Settings) -> Records:

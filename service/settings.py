@@ -116,6 +116,9 @@ class Settings(BaseSettings):
         8.0, gt=0, le=300, description="How long one request waits for sources before it is answered without. [s]"
     )
     refresh: bool = Field(True, description="Fetch the newest hours of zones in use before they are asked for.")
+    refresh_history_days: int = Field(
+        400, ge=0, le=760, description="How much of the past of zones in use is filled in, slowly, to forecast from; 0 leaves it. [days]"
+    )
     refresh_zones: tuple[str, ...] = Field((), description="Zones to keep fresh though nobody asks for them, as a JSON list of keys.")
     provider_order: tuple[str, ...] = Field((), description="Sources to ask first, as a JSON list of names.")
     providers: dict[str, ProviderSettings] = Field({}, description="What is set for single sources, see below.")

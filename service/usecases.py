@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from service.forecasting.ahead import KnownAhead
     from service.forecasting.forecaster import Forecaster
+    from service.history import History
     from service.intensity import Intensity
     from service.refreshing import Refresher
     from service.requests import LatestQuery, LocationQuery, SeriesQuery
@@ -90,6 +91,7 @@ class Gridgram:
     intensity: Intensity
     now: Callable[[], datetime] = utc_now
     refresher: Refresher | None = None
+    history: History | None = None
     ahead: KnownAhead = field(kw_only=True)
 
     @property

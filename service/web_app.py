@@ -28,6 +28,7 @@ from service.logs import AccessLog
 from service.metrics.collect import (
     Metrics,
     fetch_samples,
+    history_samples,
     load_samples,
     process_samples,
     provider_samples,
@@ -99,6 +100,8 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
             if gridgram.refresher:
                 refreshing = asyncio.create_task(gridgram.refresher.run())
                 stack.push_async_callback(_ended, refreshing)
+            if gridgram.history:
+                stack.push_async_callback(_ended, asyncio.create_task(gridgram.history.run()))
             stack.push_async_callback(_ended, asyncio.create_task(backfills.runner.run()))
             stack.push_async_callback(_ended, asyncio.create_task(runs.follow()))
             yield
@@ -147,6 +150,8 @@ def _readers(gridgram: Gridgram, guard: Guard, load: Load) -> list[Callable[[], 
         readers.append(lambda: fetch_samples(intensity, fetcher))
     if (refresher := gridgram.refresher) is not None:
         readers.append(lambda: refresh_samples(refresher))
+    if (history := gridgram.history) is not None:
+        readers.append(lambda: history_samples(history))
     return readers
 
 

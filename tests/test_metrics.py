@@ -340,6 +340,7 @@ def test_every_metric_has_a_unit_in_its_name_and_labels_from_closed_lists() -> N
         "gridgram_memory_months",
         "gridgram_connections",
         "gridgram_connections_resting",
+        "gridgram_history_open",
     }
     without_unit |= {"gridgram_provider_failures_in_a_row", "process_open_fds", "process_max_fds"}
     without_unit |= {"gridgram_zone_in_use", "grid_intensity_carbon_average", "grid_intensity_carbon_marginal"}

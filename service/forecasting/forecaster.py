@@ -113,6 +113,10 @@ class Forecaster:
         self._outlooks.pop((zone, signal), None)
         return bool(packed)
 
+    def may_train(self, zone: str, signal: Signal) -> None:
+        """Forget that a zone could not be trained: hours have come that may be enough."""
+        self._not_before.pop((zone, signal), None)
+
     async def train_if_old(self, zone: str, signal: Signal, now: datetime) -> None:
         """Train where no model is kept that is a day old at most; the store being away only leaves the zone untrained."""
         now_hour = hour_of(now)

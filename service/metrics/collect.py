@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from providers.health import Health
     from service.fetching import Fetcher
+    from service.history import History
     from service.intensity import Intensity
     from service.load import Load
     from service.metrics.counts import RequestCounts
@@ -118,6 +119,11 @@ def refresh_samples(refresher: Refresher) -> Samples:
         "gridgram_refresh_rounds_total": {(): float(refresher.rounds)},
         "gridgram_refresh_failures_total": {(): float(refresher.failures)},
     }
+
+
+def history_samples(history: History) -> Samples:
+    """How the past of zones in use is filled in."""
+    return {"gridgram_history_pieces_total": {(): float(history.pieces)}, "gridgram_history_open": {(): float(history.open_walks)}}
 
 
 def load_samples(load: Load) -> Samples:

@@ -93,6 +93,8 @@ METRICS = {
         _counter("gridgram_memory_hits_total", "Months that were looked for in memory and were there."),
         _counter("gridgram_memory_misses_total", "Months that were looked for in memory and were not there."),
         _counter("gridgram_flights_total", "Fetches begun for requests and for the refresh in the background."),
+        _counter("gridgram_history_pieces_total", "Pieces of the past of zones in use that were asked for, to forecast from."),
+        _gauge("gridgram_history_open", "Zones in use, by signal, whose past is still being filled in.", together=Together.MOST),
         _counter("gridgram_flights_joined_total", "Requests that found what they need being fetched already."),
         _counter("gridgram_flights_early_total", "Fetches begun before their time, so that nobody waits later."),
         _counter("gridgram_refresh_rounds_total", "Rounds of the refresh in the background; one is begun every five seconds."),
