@@ -25,7 +25,7 @@ _COPY_BYTES = 1 << 30
 
 
 class Appender:
-    """Writes the parts of a run, at most `ahead` of them waiting; `progress` is told the totals so far after each.
+    """Writes the parts of a run, at most `ahead` of them not yet written; `progress` is told the totals so far after each.
 
     A block of it ends when all parts are written, on the disk and in the journal. Raises OutputError where the disk is full or fails.
     """
@@ -44,7 +44,8 @@ class Appender:
         self.first_start = len(head)
         if not self.entries:
             self._write(self._data, head)
-        self._parts: queue.Queue[Callable[[], list[Part]] | None] = queue.Queue(ahead)
+        self._parts: queue.SimpleQueue[Callable[[], list[Part]] | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(ahead)
         self._unsynced: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._error: BaseException | None = None
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in (self._append_all, self._sync_all)]
@@ -55,7 +56,7 @@ class Appender:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._put(None)
+        self._parts.put(None)
         for thread in self._threads:
             thread.join()
         for descriptor in (self._data, self._quarantine, self._journal):
@@ -64,18 +65,13 @@ class Appender:
             raise self._error
 
     def put(self, parts: Callable[[], list[Part]]) -> None:
-        """Have parts written after those before them. Raises what went wrong with those."""
+        """Have parts written after those before them, once there is room. Raises what went wrong with those."""
+        while not self._room.acquire(timeout=0.2):
+            if self._error is not None:
+                break
         if self._error is not None:
             raise self._error
-        self._put(parts)
-
-    def _put(self, parts: Callable[[], list[Part]] | None) -> None:
-        while True:
-            try:
-                return self._parts.put(parts, timeout=0.2)
-            except queue.Full:
-                if self._error is not None:
-                    return None
+        self._parts.put(parts)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
@@ -95,6 +91,7 @@ class Appender:
         while (parts := self._parts.get()) is not None and self._error is None:
             for part in parts():
                 self._append(part)
+            self._room.release()
         self._unsynced.put(None)
 
     def _append(self, part: Part) -> None:
@@ -102,7 +99,7 @@ class Appender:
             self._end += _copy(part.written, self._data)
             part.written.unlink()
         else:
-            self._end += self._write(self._data, part.written)
+            self._end += sum(self._write(self._data, written) for written in part.written)
         self._quarantine_end += self._write(self._quarantine, part.quarantine)
         self._unsynced.put(Entry(part.piece, part.ordinal, part.is_last, self._end, self._quarantine_end, part.footer, part.totals))
 

@@ -95,7 +95,7 @@ def convert_here(recipe: Recipe, partition: Partition) -> list[Part]:
     parts = []
     for group in workshop.groups(workshop.pieces.index(partition.piece), partition.skip):
         part = workshop.encoded(group, *workshop.converted(group))
-        parts.append(replace(part, piece=partition.number, written=bytes(part.written)))
+        parts.append(replace(part, piece=partition.number, written=[b"".join(part.written)]))
     return parts
 
 
@@ -106,11 +106,11 @@ def convert_into(recipe: Recipe, partition: Partition, folder: str) -> Written:
     head, starts, end, totals = workshop.encoder.head(), [], len(workshop.encoder.head()), Totals()
     for part in parts:
         starts.append(end)
-        end += len(part.written)
+        end += len(part.written[0])
         totals.add(part.totals)
     tail = workshop.encoder.tail([part.footer for part in parts], starts)
     name = f"part-{partition.number:06}"
-    size = write_whole(folder, f"{name}.parquet", [head, *(part.written for part in parts), tail])
+    size = write_whole(folder, f"{name}.parquet", [head, *(part.written[0] for part in parts), tail])
     if quarantine := b"".join(part.quarantine for part in parts):
         write_whole(folder, f"{name}.quarantine.ndjson", [quarantine])
     return Written(f"{name}.parquet", size, totals)

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from service.backfill.footer import MAGIC, merged_footer, split_parquet
+from service.backfill.grafting import Grafter
 from service.importing.faults import refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from service.backfill.carried import Carried
     from service.backfill.jobs import Schema
+    from service.backfill.parquet_table import Piece
 
 OWN_CODEC: Final = "zstd"
 OUR_CODEC: Final = "lz4"
@@ -48,15 +51,21 @@ def format_of(path: Path) -> OutputFormat:
 
 
 class Encoder:
-    """Encodes parts in one format; `own` names the file's own columns, `plain` those that a dictionary does not shorten."""
+    """Encodes parts in one format; `own` names the file's own columns, `plain` those that a dictionary does not shorten.
 
-    def __init__(self, output_format: OutputFormat, schema: Schema, own: Sequence[str], plain: Sequence[str] = ()) -> None:
+    `ours` are the other columns; of a part whose own columns are `carried` it is given these alone.
+    """
+
+    def __init__(
+        self, output_format: OutputFormat, schema: Schema, own: Sequence[str], plain: Sequence[str] = (), carried: Carried | None = None
+    ) -> None:
         self.format = output_format
         self._schema = schema
         self._own = frozenset(own)
         self._plain = frozenset(plain)
-        self._ours = [name for name in schema.names if name not in self._own]
+        self.ours = [name for name in schema.names if name not in self._own]
         self._parquet_settings: dict[str, Any] = {}
+        self._grafter = carried and Grafter(carried, self._parquet_file(self._ours_alone(), [0]), self._parquet_file)
 
     def head(self) -> bytes:
         """What stands before the first part."""
@@ -66,43 +75,51 @@ class Encoder:
             return self._csv(self._schema.empty_table(), header=True)
         return b""
 
-    def part(self, batches: Sequence[Any]) -> tuple[Any, bytes]:
-        """The bytes of some record batches, and for Parquet their footer."""
+    def part(self, batches: Sequence[Any], whole: Piece | None = None) -> tuple[list[Any], bytes]:
+        """The bytes of some record batches, and for Parquet their footer; `whole` are the row groups whose own columns are carried."""
         import pyarrow as pa  # noqa: PLC0415 - heavy
 
         table = pa.Table.from_batches(batches)
+        if self._grafter and whole is not None:
+            return self._grafter.part(table.unify_dictionaries(), whole.first_group, whole.end_group)
         if self.format is OutputFormat.PARQUET:
-            return self._parquet(table.unify_dictionaries())
+            pages, footer = split_parquet(self._parquet_file(table.unify_dictionaries(), [table.num_rows]))
+            return [pages], footer
         table = table.cast(self._schema)
-        return (self._csv(table, header=False) if self.format is OutputFormat.CSV else self._ndjson(table)), b""
+        return [self._csv(table, header=False) if self.format is OutputFormat.CSV else self._ndjson(table)], b""
 
     def tail(self, footers: Sequence[bytes], starts: Sequence[int]) -> bytes:
         """What stands behind the last part; `starts` are the offsets of the parts."""
         if self.format is not OutputFormat.PARQUET:
             return b""
         if not footers:
-            return bytes(self._parquet_file(self._schema.empty_table()))[len(MAGIC) :]
+            return bytes(self._parquet_file(self._schema.empty_table(), [0]))[len(MAGIC) :]
         return merged_footer(footers, starts)
 
-    def _parquet(self, table: Any) -> tuple[Any, bytes]:  # noqa: ANN401 - an Arrow table
-        return split_parquet(self._parquet_file(table))
+    def _ours_alone(self) -> Any:  # noqa: ANN401 - an Arrow table
+        return self._schema.empty_table().select(self.ours)
 
-    def _parquet_file(self, table: Any) -> memoryview:  # noqa: ANN401 - an Arrow table
+    def _parquet_file(self, table: Any, group_rows: Sequence[int]) -> memoryview:  # noqa: ANN401 - an Arrow table
         import pyarrow as pa  # noqa: PLC0415 - heavy
         from pyarrow import parquet  # noqa: PLC0415 - heavy
 
-        sink = pa.BufferOutputStream()
-        with parquet.ParquetWriter(sink, table.schema, store_schema=False, **self._settings()) as writer:
-            writer.write_table(table, max(1, table.num_rows))
+        sink, at = pa.BufferOutputStream(), 0
+        with parquet.ParquetWriter(sink, table.schema, store_schema=False, **self._settings(table.schema.names)) as writer:
+            for rows in group_rows:
+                writer.write_table(table.slice(at, rows), max(1, rows))
+                at += rows
             # The types as the file had them, not the dictionaries in which texts are handed on.
             writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(self._schema.serialize().to_pybytes()).decode()})
         return memoryview(sink.getvalue())
 
-    def _settings(self) -> dict[str, Any]:
-        """How each column of Parquet is written."""
+    def _settings(self, names: Sequence[str]) -> dict[str, Any]:
+        """How each column of Parquet is written, of a file with these columns."""
         if not self._parquet_settings:
             self._parquet_settings = self._found_settings()
-        return self._parquet_settings
+        if len(names) == len(self._schema):
+            return self._parquet_settings
+        flat = set(self._parquet_settings["use_dictionary"])
+        return {"compression": OUR_CODEC, "use_dictionary": [name for name in names if name in flat], "write_statistics": False}
 
     def _found_settings(self) -> dict[str, Any]:
         import pyarrow as pa  # noqa: PLC0415 - heavy
@@ -135,7 +152,7 @@ class Encoder:
         raise AssertionError("CSV in quotes holds any text")
 
     def _ndjson(self, table: Any) -> bytes:  # noqa: ANN401 - an Arrow table
-        ours = self._ours
+        ours = self.ours
         rows = table.to_pylist()
         for row in rows:
             for name in ours:

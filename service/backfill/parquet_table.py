@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from service.backfill.remote import Remote
 
 _BUFFER_BYTES: Final = 1 << 20
+_TAIL_BYTES: Final = 8
+"""The length of the footer and the magic word."""
 _WIDTHS: Final = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}
 """Bytes of a number of each physical type."""
 _TEXTS: Final = frozenset({"string", "large_string"})
@@ -91,6 +95,45 @@ class ParquetTable:
             held += rows
         return [*found, Piece(first_group, self.metadata.num_row_groups, first_row)] if held else found
 
+    def whole_groups(self, piece: Piece, rows: int) -> list[Piece]:
+        """A piece in parts of whole row groups: as many as hold at most so many rows, or one."""
+        found: list[Piece] = []
+        first_group, first_row, held = piece.first_group, piece.first_row, 0
+        for group in range(piece.first_group, piece.end_group):
+            count = self.metadata.row_group(group).num_rows
+            if held and held + count > rows:
+                found.append(Piece(first_group, group, first_row))
+                first_group, first_row, held = group, first_row + held, 0
+            held += count
+        return [*found, Piece(first_group, piece.end_group, first_row)]
+
+    def footer(self) -> tuple[bytes, int]:
+        """The footer as it is in the file, and the length of the file without what stands behind it. Raises InvalidInput."""
+        with self._opened() as file:
+            end = file.seek(-_TAIL_BYTES, os.SEEK_END)
+            length = int.from_bytes(file.read(4), "little")
+            file.seek(end - length)
+            return file.read(length), end
+
+    def pages(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The bytes at these places: where each starts, and how many. Raises InvalidInput where they are not there."""
+        found = []
+        with self._opened() as file:
+            for start, size in places:
+                file.seek(start)
+                found.append(read := file.read(size))
+                if len(read) != size:
+                    raise EOFError("it ends too early")
+        return found
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        try:
+            with self._path.open("rb") if isinstance(self._path, Path) else self._path.open() as file:
+                yield file
+        except (OSError, EOFError) as error:
+            raise refused("file", f"{self._path.name} is damaged or cut: {error}") from error
+
     def piece_rows(self, piece: Piece, columns: Sequence[str] | None = None) -> Iterator[Rows]:
         """The rows of a piece; only some of the columns if told so. Raises InvalidInput where the file is damaged."""
         from pyarrow import parquet  # noqa: PLC0415 - heavy
@@ -100,6 +143,7 @@ class ParquetTable:
         try:
             with parquet.ParquetFile(
                 self._source(),
+                metadata=self.metadata,
                 read_dictionary=self._words,
                 buffer_size=_BUFFER_BYTES,
                 pre_buffer=False,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from gridgram.quality import Quality, Signal
+from service.backfill.carried import Carried
 from service.backfill.convert import Converter
 from service.backfill.hours import load_tables
 from service.backfill.output import Encoder, OutputFormat
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     from gridgram.hour_tables import HourTables
     from service.backfill.convert import Quarantined
     from service.backfill.jobs import JobColumns, JobFile
-    from service.backfill.parquet_table import ParquetTable
+    from service.backfill.parquet_table import ParquetTable, Piece
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some rows of output: their bytes (or the file that holds them), the footer of Parquet, the quarantine's lines and the sums."""
+    """Some rows of output: their bytes in pieces (or the file that holds them), the footer of Parquet, the quarantine's lines and the sums."""
 
     piece: int
     ordinal: int
@@ -42,12 +43,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The batches of one part."""
+    """The batches of one part, and which row groups of the file those are, where they are kept whole."""
 
     piece: int
     ordinal: int
     is_last: bool
     batches: Sequence[JobColumns]
+    whole: Piece | None = None
 
 
 class Workshop:
@@ -66,7 +68,10 @@ class Workshop:
         )
         parquet: tuple[ParquetTable, object] | None = getattr(file, "parquet", None)
         plain = parquet[0].plain_columns() if parquet else ()
-        self.encoder = Encoder(spec.output_format, self.converter.schema, file.own_schema.names, plain)
+        self._table = parquet[0] if parquet else None
+        is_parquet = parquet is not None and spec.output_format is OutputFormat.PARQUET
+        self._carried = Carried.of(parquet[0], spec.part_rows) if parquet and is_parquet else None
+        self.encoder = Encoder(spec.output_format, self.converter.schema, file.own_schema.names, plain, self._carried)
 
     @classmethod
     def opened(cls, folder: Path) -> Workshop:
@@ -82,6 +87,9 @@ class Workshop:
 
     def groups(self, piece: int, skip: int) -> Iterator[Group]:
         """The parts of a piece, or of the whole file, from the one numbered `skip` on."""
+        if self._carried is not None:
+            yield from self._whole_groups(piece, skip)
+            return
         batches = self.file.read_piece(self.pieces[piece]) if self.pieces else self.file.read()  # type: ignore[attr-defined] # as above
         held: list[JobColumns] = []
         rows = ordinal = 0
@@ -95,19 +103,27 @@ class Workshop:
         if held and ordinal >= skip:
             yield Group(piece, ordinal, is_last=True, batches=held)
 
+    def _whole_groups(self, piece: int, skip: int) -> Iterator[Group]:
+        """As `groups`, where the file's row groups are kept whole."""
+        assert self._table is not None  # noqa: S101 - what is carried is of Parquet
+        wholes = self._table.whole_groups(self.pieces[piece], self.spec.part_rows)
+        for ordinal, whole in enumerate(wholes[skip:], skip):
+            batches = list(self.file.read_piece(whole))  # type: ignore[attr-defined] # Parquet has pieces
+            yield Group(piece, ordinal, is_last=ordinal == len(wholes) - 1, batches=batches, whole=whole)
+
     def converted(self, group: Group) -> tuple[list[Any], Totals, list[Quarantined]]:
-        """The record batches of a part, its sums and its rows without numbers."""
+        """The record batches of a part, without the columns that are carried, its sums and its rows without numbers."""
         totals, batches, quarantined = Totals(), [], []
         for jobs in group.batches:
             converted = self.converter.convert(jobs)
-            batches.append(converted.batch)
+            batches.append(converted.batch if group.whole is None else converted.batch.select(self.encoder.ours))
             totals.add(converted.totals)
             quarantined += converted.quarantined
         return batches, totals, quarantined
 
     def encoded(self, group: Group, batches: list[Any], totals: Totals, quarantined: list[Quarantined]) -> Part:
         """A part as bytes."""
-        written, footer = self.encoder.part(batches)
+        written, footer = self.encoder.part(batches, group.whole)
         lines = b"".join(_line(entry, self.file.unit) for entry in quarantined)
         return Part(group.piece, group.ordinal, group.is_last, written, footer, lines, totals)
 
@@ -149,5 +165,6 @@ def convert_group(group: Group, folder: str) -> list[Part]:
 def _filed(workshop: Workshop, group: Group, folder: str) -> Part:
     part = workshop.encoded(group, *workshop.converted(group))
     path = Path(folder) / f"part-{part.piece}-{part.ordinal}"
-    path.write_bytes(part.written)
+    with path.open("wb") as file:
+        file.writelines(part.written)
     return replace(part, written=path)

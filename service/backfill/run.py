@@ -129,7 +129,8 @@ def convert(ready: Ready, *, workers: int = 1, tell: Tell = _quiet, is_stopped: 
         def progress(totals: Totals) -> None:
             tell("converting", totals.rows, ready.rows, totals.quarantined)
 
-        appender = Appender(ready.folder, workshop.encoder.head(), workers, progress)
+        ahead = 1 if workers == 1 else workers + 2  # so that no process waits for the one whose part comes first
+        appender = Appender(ready.folder, workshop.encoder.head(), ahead, progress)
         progress(appender.totals)
         with appender, _pool(ready, workers) as pool:
             for parts in _work(workshop, appender, pool, ready.folder.path):
@@ -162,7 +163,8 @@ def _work(workshop: Workshop, appender: Appender, pool: Executor | None, folder:
         if pool is not None:
             yield pool.submit(convert_group, group, str(folder)).result
         else:
-            yield partial(_encoded, workshop, group, workshop.converted(group))
+            converted = workshop.converted(group)
+            yield partial(_encoded, workshop, replace(group, batches=()), converted)  # what was read is not held until it is written
 
 
 def _groups(workshop: Workshop, piece: int, skip: int) -> Iterator[Group]:
