@@ -18,7 +18,7 @@ import structlog
 
 from gridgram.errors import StoreError
 from gridgram.interval import HOURS_PER_DAY, hour_of
-from gridgram.quality import MISSING_CODE
+from gridgram.quality import MISSING_CODE, MIX
 from service.asking import TOLD
 from service.freshness import RECENT_DAYS, UNANSWERED_SECONDS
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gridgram.quality import Signal
+    from gridgram.quality import Signal, Told
     from providers.base import Provider
     from service.intensity import Intensity
 
@@ -64,13 +64,13 @@ class _Walk:
 
 @dataclass(slots=True)
 class History:
-    """Fills in the last `days` days of the zones and signals that `wanted` names. Belongs to one event loop.
+    """Fills in the last `days` days of the signals, zone by zone, that `wanted` names. Belongs to one event loop.
 
     `filled` is told of each whose past is there, after something was added to it. Counts, since the start: `pieces` asked for.
     """
 
     intensity: Intensity
-    wanted: Callable[[], Iterable[tuple[str, Signal]]]
+    wanted: Callable[[], Iterable[tuple[str, Told]]]
     filled: Callable[[str, Signal], None]
     days: int
     pieces: int = 0
@@ -96,7 +96,7 @@ class History:
 
     async def step(self) -> None:
         """Ask for one piece, of the first zone that lacks one, unless another process has just asked for one."""
-        wanted = list(self.wanted())
+        wanted = [(zone, told) for zone, told in self.wanted() if told != MIX]  # nothing is trained on mixes
         for gone in self._walks.keys() - set(wanted):
             del self._walks[gone]
         for zone, signal in wanted:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some rows of output: their bytes in pieces (or the file that holds them), the footer of Parquet, the quarantine's lines and the sums."""
+    """Some rows of output: their bytes in pieces (or the file that holds them), the footer of Parquet, the quarantine's lines, the sums."""
 
     piece: int
     ordinal: int
