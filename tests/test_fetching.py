@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from gridgram.errors import InvalidInput, StoreError
+from gridgram.errors import InvalidInput, NoData, StoreError
 from gridgram.fuels import IPCC_2014, Fuel
 from gridgram.mix import intensities_of_mix
 from gridgram.mix_series import FUELS
@@ -25,6 +25,8 @@ from service.app import build_gridgram
 from service.auditing.checking import check_source
 from service.mixes import kept
 from service.mixes.reading import read_mix
+from service.mixes.requests import MixQuery
+from service.mixes.usecase import mix_of_span
 from service.requests import SeriesQuery, read_request
 from service.scheduling.usecase import read_task, schedule
 from service.settings import ProviderSettings, Settings
@@ -262,7 +264,7 @@ async def test_the_mix_behind_fetched_hours_is_kept_as_its_source_told_it(gridgr
     assert fuels == NOON
     lifecycle = await gridgram.intensity.held_hours("FR", Signal.LIFECYCLE, DAY, DAY + 24)
     again = intensities_of_mix(mix.generation, FUELS, IPCC_2014, Signal.LIFECYCLE)
-    assert again.g_per_kwh.tolist() == lifecycle.g_per_kwh.tolist()
+    assert again.g_per_kwh == pytest.approx(lifecycle.g_per_kwh, rel=1e-12)
 
     await gridgram.intensity.close()
     after_a_restart = gridgram_over(tmp_path, tape.address)
@@ -325,6 +327,13 @@ async def test_hours_of_emissions_are_answered_without_a_look_at_mixes(gridgram:
     await asked(gridgram, include=["hours"])
 
     assert looked == []
+
+
+async def test_a_source_that_is_away_leaves_no_mix_and_the_answer_says_so(gridgram: Gridgram, tape: Tape) -> None:
+    query = read_request(MixQuery, {"location": "FR", "start": "2024-03-10T00:00:00Z", "end": "2024-03-11T00:00:00Z"}, gridgram.now())
+    tape.mode = "500"
+    with pytest.raises(NoData, match="rte tells it, but did not answer"):
+        await mix_of_span(gridgram, query)
 
 
 async def test_offline_opens_no_connection(tape: Tape, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from gridgram.quality import Signal
 from providers.registry import load_providers
 from service import refreshing
 from service.app import build_gridgram
+from service.mixes.reading import read_mix, read_mix_at_once
 from service.refreshing import IN_USE_SECONDS, Refresher
 from service.requests import LatestQuery, read_request
 from service.settings import ProviderSettings, Settings
@@ -79,6 +80,21 @@ async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not is_so():  # noqa: ASYNC110 - nothing tells of a counter
             await asyncio.sleep(0.001)
+
+
+async def test_a_mix_that_was_asked_for_is_kept_fresh_as_an_intensity_is(gridgram: Gridgram, tape: Tape) -> None:
+    present = hour_of(NOW)
+    first = await read_mix(gridgram.intensity, "FR", present - 24, present + 1)
+    set_clock(gridgram, NOW + timedelta(hours=1))
+    tape.answers[RECENT] = rows(24 + 9, "Données temps réel", 15)
+    gridgram.intensity.memory.clear()
+
+    await Refresher(gridgram.intensity).round()
+
+    calls = tape.calls
+    second = await read_mix_at_once(gridgram.intensity, "FR", present - 24, present + 1)
+    assert tape.calls == calls
+    assert int((second.quality > 0).sum()) == int((first.quality > 0).sum()) + 1
 
 
 def refresher_of(gridgram: Gridgram) -> Refresher:

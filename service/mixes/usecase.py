@@ -15,7 +15,7 @@ from service.limits import MAX_FAULTS
 from service.mixes.answers import hour_answer, mix_answer, mix_provenance
 from service.mixes.reading import newest_mix, read_mix, read_mix_at_once
 from service.requests import check_span
-from service.usecases import LATEST_HOURS, THREADED_HOURS
+from service.usecases import LATEST_HOURS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from service.requests import LocationQuery
     from service.usecases import Gridgram
 
+WRITTEN_IN_A_THREAD_HOURS = 100
+"""From so many hours on an answer is written in a thread: an hour takes some 20 microseconds."""
 NEVER_TYPICAL = "A mix is told or absent: no typical one stands in."
 
 
@@ -38,7 +40,7 @@ async def mix_of_span(gridgram: Gridgram, query: MixQuery) -> MixAnswer:
     mix = await read_mix(gridgram.intensity, place.zone.key, first_hour, end_hour)
     if not mix.quality.any():
         raise no_mix(gridgram, place, range(first_hour, end_hour))
-    if end_hour - first_hour >= THREADED_HOURS:
+    if end_hour - first_hour >= WRITTEN_IN_A_THREAD_HOURS:
         return await asyncio.to_thread(mix_answer, place, mix)
     return mix_answer(place, mix)
 
@@ -84,14 +86,23 @@ def is_stale(gridgram: Gridgram, newest: MixSeries) -> bool:
 
 def no_mix(gridgram: Gridgram, place: Place, hours: Sequence[int]) -> NoData:
     """Why no mix of these hours is held: which sources tell one, and what keeps them from being asked."""
-    zone, fetcher = place.zone.key, gridgram.intensity.fetcher
-    found = fetcher.candidates(zone, MIX) if fetcher else []
-    spans = missing_spans(hours)
-    if not found:
-        reason = "no source that is known here tells it for this zone"
-    elif asked := [candidate.provider.info.name for candidate in found if candidate.may_answer]:
-        reason = f"{' and '.join(asked)} told none"
-    else:
-        reason = "; ".join(f"{candidate.provider.info.name} tells it, but {candidate.refusal}" for candidate in found)
+    zone, spans = place.zone.key, missing_spans(hours)
+    reason = _why_none(gridgram, zone)
     text = f"{zone} has no generation by fuel for {len(hours)} of the hours, the first at {spans[0][0]}: {reason}. {NEVER_TYPICAL}"
     return NoData(zone, text, hours_missing=len(hours), missing=spans[:MAX_FAULTS])
+
+
+def _why_none(gridgram: Gridgram, zone: str) -> str:
+    intensity, fetcher = gridgram.intensity, gridgram.intensity.fetcher
+    found = fetcher.candidates(zone, MIX) if fetcher else []
+    if fetcher is None or not found:
+        return "no source that is known here tells it for this zone"
+    reasons = ["the store is away"] if intensity.store_is_away else []
+    for candidate in found:
+        name = candidate.provider.info.name
+        if not candidate.may_answer:
+            reasons.append(f"{name} tells it, but {candidate.refusal}")
+        else:
+            is_silent = fetcher.engine.health_of(candidate.provider).failures_in_a_row
+            reasons.append(f"{name} tells it, but did not answer" if is_silent else f"{name} told none")
+    return "; ".join(reasons)

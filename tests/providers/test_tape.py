@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import numpy as np
 import orjson
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
 from gridgram.errors import UpstreamError
+from gridgram.fuels import IPCC_2014
 from gridgram.interval import Interval, parse_time
+from gridgram.mix import intensities_of_mix
+from gridgram.mix_series import FUELS
 from gridgram.quality import MIX, QUALITIES, Signal
 from gridgram.zones import Zones
 from providers import engine as engine_module
@@ -409,6 +413,8 @@ async def test_what_a_source_answers_becomes_its_hours(engine: Engine, provider:
     if fetched.mix is not None:
         of_mix = next(series for series in fetched.series if series.signal in MIX_SIGNALS)
         assert fetched.mix.quality.tolist() == of_mix.quality.tolist()
+        again = intensities_of_mix(fetched.mix.generation, FUELS, IPCC_2014, of_mix.signal)
+        np.testing.assert_allclose(again.g_per_kwh, of_mix.g_per_kwh, rtol=1e-12)
     for series in fetched.series:
         letters = row.more.get(series.signal, row.hours)
         told = [QUALITIES[code - 1].value if code else "" for code in series.quality.tolist()]
