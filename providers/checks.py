@@ -47,7 +47,7 @@ def check(points: Iterable[Point], now: datetime, longitude: float) -> tuple[lis
     sound: list[Point] = []
     faults: list[PointFault] = []
     for point in points:
-        reason = _time_fault(point, now) or (_mix_fault(point) if isinstance(point, MixPoint) else _intensity_fault(point))
+        reason = _time_fault(point, now) or (_mix_fault(point) if isinstance(point, MixPoint) else intensity_fault(point))
         if reason:
             faults.append(_fault(point, reason))
         else:
@@ -85,7 +85,8 @@ def _mix_fault(point: MixPoint) -> str:
     return ""
 
 
-def _intensity_fault(point: IntensityPoint) -> str:
+def intensity_fault(point: IntensityPoint) -> str:
+    """Why no grid can emit what is stated, "" where one can."""
     if not (math.isfinite(point.g_per_kwh) and 0 <= point.g_per_kwh <= MAX_G_PER_KWH):
         return f"{point.g_per_kwh:g} g/kWh, outside 0 to {MAX_G_PER_KWH:g}"
     if point.signal is Signal.LIFECYCLE and point.g_per_kwh < MIN_LIFECYCLE_G_PER_KWH:

@@ -22,7 +22,7 @@ from tenacity.stop import stop_base
 from gridgram.errors import UpstreamError
 from providers import client
 from providers.base import Batch, IntensityPoint, PointFault, Request
-from providers.checks import FEW_POINTS, check
+from providers.checks import FEW_POINTS, check, intensity_fault
 from providers.errors import KeyRefused, OverRate, UnitSlip, Unreachable, UpstreamFault
 from providers.health import Health
 from providers.hourly import hours_of
@@ -270,10 +270,23 @@ def _parsed(provider: Provider, request: Request, body: bytes, echoed: Sequence[
 def _hours(  # noqa: PLR0913, PLR0917 - what came, and what it is of
     batches: Sequence[Batch], error: UpstreamError | None, provider: Provider, zone: Zone, interval: Interval, now: datetime
 ) -> Fetched:
-    """Check the points of all answers and make hours of them; of a point that comes twice the later answer counts."""
+    """Check the points of all answers and make hours of them; of a point that comes twice the later answer counts.
+
+    Nothing is made of an answer that is in another unit.
+    """
     latest = {(point.start, type(point), getattr(point, "signal", None)): point for batch in batches for point in batch.points}
     points, refused = check(sorted(latest.values(), key=lambda point: point.start), now, zone.longitude)
-    if error is None and not points and len(refused) >= FEW_POINTS and any(isinstance(point, IntensityPoint) for point in latest.values()):
-        error = UnitSlip(f"No intensity that {provider.info.name} states of {zone.key} can be one: {refused[0].detail}.")
+    slip = _slip([point for point in latest.values() if isinstance(point, IntensityPoint)], provider, zone)
+    if slip is not None:  # what else came beside it is in the same unit
+        points, error = [], error or slip
     hours = hours_of(points, provider, zone.key, interval.first_hour, interval.end_hour, now)
     return Fetched(hours.series, [*(fault for batch in batches for fault in batch.faults), *refused], points, error, hours.mix)
+
+
+def _slip(stated: Sequence[IntensityPoint], provider: Provider, zone: Zone) -> UnitSlip | None:
+    """What is wrong with the unit of stated intensities of which, for one signal, no point can be one."""
+    for signal in sorted({point.signal for point in stated}):
+        reasons = [intensity_fault(point) for point in stated if point.signal is signal]
+        if len(reasons) >= FEW_POINTS and all(reasons):
+            return UnitSlip(f"No {signal} intensity that {provider.info.name} states of {zone.key} can be one: {reasons[0]}")
+    return None

@@ -33,6 +33,8 @@ SPREAD: Final = 0.02
 ROUNDING_G_PER_KWH: Final = 0.5
 """Many sources state whole numbers."""
 WIDEST_SPREAD: Final = 0.06
+LEAST_G_PER_KWH: Final = 5.0
+"""What is below this on average may truly have been corrected to zero."""
 FARTHEST_TIMES: Final = 100.0
 """No day of 91,000 real ones, if any was emitted at all, was this far below or above the yearly mean of its zone (`bench/slips.py`)."""
 BURNING_G_PER_KWH: Final = 200.0
@@ -55,10 +57,14 @@ class Seen(NamedTuple):
 def seen_factor(told: IntensitySeries, held: IntensitySeries, provider: str) -> Seen | None:
     """Compare what is told now with what is held of the same provider and the same hours; None where those are too few to tell.
 
-    Each day is compared by itself too, so that a source that changed in between is seen.
+    Each day is compared by itself too, so that a source that changed in between is seen. The factor is 0 where all hours came again as
+    zeros: what is told in whole numbers becomes that by a thousandth.
     """
     is_its_own = np.array([source.provider == provider for source in held.sources] or [False])[held.source]
-    both = np.flatnonzero(is_its_own & _is_told(told) & _is_told(held) & (told.g_per_kwh > 0) & (held.g_per_kwh > 0))
+    both = np.flatnonzero(is_its_own & _is_told(told) & _is_told(held) & (held.g_per_kwh > 0))
+    if len(both) >= FEWEST_HOURS and not told.g_per_kwh[both].any():
+        return _seen(0.0, told, both) if held.g_per_kwh[both].mean() > LEAST_G_PER_KWH else None
+    both = both[told.g_per_kwh[both] > 0]
     if len(both) < FEWEST_HOURS:
         return None
     day = (told.first_hour + both) // HOURS_PER_DAY

@@ -183,7 +183,7 @@ class Asker:
         return is_shared
 
     async def _kept(self, provider: Provider, errand: Errand, fetched: Fetched) -> tuple[list[IntensitySeries], UnitSlip | None]:
-        """Of what came, what may be kept; and why some of it is refused, which the source's health then tells too."""
+        """Of what came, what may be kept; and why it is refused, which the source's health then tells too."""
         kept, slip = [], None
         if isinstance(fetched.error, UnitSlip):
             self.slips.note(provider, errand.zone, errand.signal, fetched.error)
@@ -194,9 +194,10 @@ class Asker:
             if refusal is None:
                 kept.append(series)
             slip = slip or refusal
-        if slip is not None:
-            self.engine.health_of(provider).failed(slip, time.monotonic())
-        return kept, slip
+        if slip is None:
+            return kept, None
+        self.engine.health_of(provider).failed(slip, time.monotonic())
+        return [], slip  # what came beside it is in the same unit
 
     async def _note(self, provider: Provider, errand: Errand, days: range, fetched: Fetched | None, error: UpstreamError | None) -> None:
         """Remember when the days are worth asking this source for again."""

@@ -189,7 +189,7 @@ async def test_a_thousandth_is_refused_from_the_first_day(gridgram: Gridgram, ta
 
 
 @pytest.mark.parametrize("times", [0.001, 1000.0])
-async def test_life_cycle_a_thousand_times_off_is_refused_from_the_first_day(
+async def test_life_cycle_a_thousand_times_off_is_refused_from_the_first_day_with_all_that_came_beside_it(
     tape: Stating, clock: Clock, tmp_path: Path, times: float
 ) -> None:
     gridgram = gridgram_over(tmp_path, tape, clock, "electricity_maps")
@@ -197,9 +197,11 @@ async def test_life_cycle_a_thousand_times_off_is_refused_from_the_first_day(
     clock.now += timedelta(days=4)
 
     told = await day_of(gridgram, 0, "lifecycle")
+    held = await gridgram.intensity.held()
     await gridgram.intensity.close()
 
     assert told[1] == {"reference"}
+    assert held == []
     assert health(gridgram, "electricity_maps").errors["unit_slip"] >= 1
 
 

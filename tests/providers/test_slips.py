@@ -84,7 +84,7 @@ def test_a_correction_is_no_slip() -> None:
     assert factor(replace(DAY, g_per_kwh=uneven), DAY) == 1
 
 
-def test_too_few_hours_those_of_another_source_forecasts_and_zeros_say_nothing() -> None:
+def test_too_few_hours_those_of_another_source_and_forecasts_say_nothing() -> None:
     few = DAY.g_per_kwh.copy()
     few[5:] = np.nan
     forecast = np.full(HOURS_PER_DAY, QUALITY_CODES[Quality.FORECAST], np.uint8)
@@ -92,7 +92,14 @@ def test_too_few_hours_those_of_another_source_forecasts_and_zeros_say_nothing()
     assert factor(DAY, series(few)) is None
     assert factor(DAY, series(DAY.g_per_kwh, source=OTHER)) is None
     assert factor(DAY, replace(DAY, quality=forecast)) is None
-    assert factor(series(np.zeros(HOURS_PER_DAY)), DAY) is None
+
+
+def test_held_hours_that_come_again_as_zeros_are_seen_unless_they_were_next_to_none() -> None:
+    zeros = series(np.zeros(HOURS_PER_DAY))
+
+    assert factor(zeros, DAY) == 0
+    assert factor(zeros, series(np.full(HOURS_PER_DAY, 0.4))) is None
+    assert factor(DAY, zeros) is None
 
 
 def test_a_day_far_from_the_mean_of_its_zone_is_not_believed_and_a_day_of_zeros_is() -> None:
