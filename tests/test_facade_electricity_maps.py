@@ -357,6 +357,15 @@ def test_home_assistant_hears_the_intensity_and_the_fossil_share_of_one_hour(hel
     assert ask(held, "/v3/home-assistant?zone=FR&emissionFactorType=direct")["data"]["carbonIntensityExact"] == hour["g_per_kwh"] / 4
 
 
+def test_home_assistant_can_ask_for_the_newest_measured_hour(held: RunningService) -> None:
+    newest = ask(held, "/v3/home-assistant?zone=FR")["data"]
+    measured = ask(held, "/v3/home-assistant?zone=FR&disableEstimations=true")["data"]
+
+    assert (newest["quality"], newest["mixQuality"]) == ("preliminary", "preliminary")
+    assert (measured["quality"], measured["mixQuality"]) == ("measured", "measured")
+    assert measured["datetime"] < newest["datetime"]
+
+
 def test_home_assistant_hears_that_there_is_no_data_rather_than_an_invented_share(held: RunningService) -> None:
     for zone in ("PL", "GB"):  # no mix is held of the one, and no hour of the other's intensity
         told = ask(held, f"/v3/home-assistant?zone={zone}")

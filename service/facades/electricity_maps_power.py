@@ -6,7 +6,7 @@ empty, and their totals absent. Hours of a source that tells only shares have no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NotRequired
+from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired
 
 from typing_extensions import TypedDict  # pydantic makes schemas of this one only, on Python 3.11
 
@@ -26,11 +26,10 @@ from service.usecases import LATEST_HOURS
 if TYPE_CHECKING:
     from gridgram.locations import Place
     from gridgram.mix_series import MixSeries
-    from service.facades.electricity_maps_requests import IntensityQuery, PowerQuery
+    from service.facades.electricity_maps_requests import PowerQuery, ToldQuery
     from service.usecases import Gridgram
 
-UNIT = "gCO2eq/kWh"
-PERCENT = "%"
+UNITS: Final = {"carbonIntensity": "gCO2eq/kWh", "fossilFuelPercentage": "%"}
 _MEASURED = QUALITY_CODES[Quality.MEASURED]
 _KNOWN = QUALITY_CODES[Quality.ESTIMATED]
 
@@ -113,18 +112,22 @@ async def power_history(gridgram: Gridgram, place: Place, query: PowerQuery) -> 
     return {**place_answer(place, mix_provenance(mix)), "history": [_point(place, mix, index) for index in hours]}
 
 
-async def home_assistant(gridgram: Gridgram, place: Place, query: IntensityQuery) -> ElectricityMapsHome:
+async def home_assistant(gridgram: Gridgram, place: Place, query: ToldQuery) -> ElectricityMapsHome:
     """The intensity and the share of fossil fuels of one hour, the newest whose mix is known; else why there is none."""
-    units = {"carbonIntensity": UNIT, "fossilFuelPercentage": PERCENT}
+    worst = _MEASURED if query.disableEstimations else _KNOWN
     try:
         newest = await newest_hour(gridgram, place)
     except NoData as error:
-        return {"status": "no-data", "countryCode": place.zone.country, "data": {}, "units": units, "message": str(error)}
-    hour = newest.first_hour
-    series = await gridgram.intensity.read_at_once(place.zone.key, query.signal, hour, hour + 1)
-    if not 0 < series.quality[0] <= _KNOWN:
-        message = f"no source told the {query.signal.value} intensity of the hour whose mix is known"
-        return {"status": "no-data", "countryCode": place.zone.country, "data": {}, "units": units, "message": message}
+        return _nothing(place, str(error))
+    if newest.quality[0] > worst:
+        day = await _last_day(gridgram, place)
+        measured = _known(day, worst)
+        if not measured:
+            return _nothing(place, "no hour of the last day has a measured mix")
+        newest = day.window(day.first_hour + measured[-1], day.first_hour + measured[-1] + 1)
+    series = await gridgram.intensity.read_at_once(place.zone.key, query.signal, newest.first_hour, newest.end_hour)
+    if not 0 < series.quality[0] <= worst:
+        return _nothing(place, f"no source told the {query.signal.value} intensity of the hour whose mix is known")
     shares, native = hour_answer(newest, 0), series_answer(place, series)
     intensity = native["hours"][0]
     data = {
@@ -138,7 +141,11 @@ async def home_assistant(gridgram: Gridgram, place: Place, query: IntensityQuery
         "mixProvider": shares["provider"],
     }
     provenance: list[dict[str, Any]] = [{**entry} for entry in (*native["provenance"], *mix_provenance(newest))]
-    return {"status": "ok", "countryCode": place.zone.country, "data": data, "units": units, "provenance": provenance}
+    return {"status": "ok", "countryCode": place.zone.country, "data": data, "units": UNITS, "provenance": provenance}
+
+
+def _nothing(place: Place, message: str) -> ElectricityMapsHome:
+    return {"status": "no-data", "countryCode": place.zone.country, "data": {}, "units": UNITS, "message": message}
 
 
 async def _last_day(gridgram: Gridgram, place: Place) -> MixSeries:
@@ -149,8 +156,13 @@ async def _last_day(gridgram: Gridgram, place: Place) -> MixSeries:
 def _hours(mix: MixSeries, query: PowerQuery) -> list[int]:
     """The places of the hours that are told in MW and well enough."""
     worst = _MEASURED if query.disableEstimations else _KNOWN
-    held = ((mix.quality > 0) & (mix.quality <= worst)).nonzero()[0].tolist()
-    return [index for index in held if mix.sources[mix.source[index]].unit is MixUnit.MEGAWATTS]
+    return [index for index in _known(mix, worst) if mix.sources[mix.source[index]].unit is MixUnit.MEGAWATTS]
+
+
+def _known(mix: MixSeries, worst: int) -> list[int]:
+    """The places of the hours that are told at this quality (code) or a better one."""
+    places: list[int] = ((mix.quality > 0) & (mix.quality <= worst)).nonzero()[0].tolist()
+    return places
 
 
 def _no_power(gridgram: Gridgram, place: Place, mix: MixSeries) -> NoData:
