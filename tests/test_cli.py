@@ -537,6 +537,15 @@ def test_every_command_stands_on_the_page_with_an_example() -> None:
     assert "serve" in commands
 
 
+def test_without_a_source_that_is_on_the_check_of_all_says_where_it_is_told_why() -> None:
+    told, table = run("providers", "check"), run("providers")
+
+    assert (told.exit_code, told.stdout) == (3, "")
+    assert "`gridgram providers` says why" in told.stderr
+    assert table.exit_code == 0
+    assert "GRIDGRAM_OFFLINE" in table.stdout
+
+
 def test_every_exit_code_stands_on_the_page() -> None:
     assert re.findall(r"^\| (\d) \|", PAGE, re.MULTILINE) == ["0", "1", "2", "3", "4"]
 

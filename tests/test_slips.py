@@ -9,6 +9,8 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from gridgram.interval import hour_of
+from gridgram.quality import QUALITIES, Signal
 from gridgram.units import KG_PER_LB
 from providers.registry import load_providers
 from service import asking
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from service.usecases import Gridgram
 
+KEY = "CANARY-9f3a"
 FIRST_DAY = datetime(2024, 6, 10, tzinfo=UTC)
 
 
@@ -103,7 +106,7 @@ def clock() -> Clock:
 
 def gridgram_over(folder: Path, tape: Tape, clock: Clock, *on: str) -> Gridgram:
     off = {name: ProviderSettings(enabled=False) for name in load_providers()}
-    key: Any = "made-up"
+    key: Any = KEY
     keys = {"electricity_maps": {"key": key}}
     asked = {name: ProviderSettings(url=tape.address, **keys.get(name, {})) for name in on}
     store = f"sqlite:///{folder / 'series.sqlite'}"
@@ -231,3 +234,50 @@ async def test_a_check_and_the_audit_tell_of_a_unit_that_cannot_be_proved(gridgr
     assert [fault["pointer"] for fault in told["faults"]] == ["the direct intensity"]
     assert "look whether its unit changed" in told["faults"][0]["detail"]
     assert [(entry["provider"], entry["signal"], entry["newest_day"][:10]) for entry in found["levels"]] == [("gb", "direct", "2024-07-12")]
+
+
+async def test_no_key_of_a_source_comes_into_the_store(tape: Stating, clock: Clock, tmp_path: Path) -> None:
+    gridgram = gridgram_over(tmp_path, tape, clock, "electricity_maps")
+    clock.now += timedelta(days=4)
+
+    told = await day_of(gridgram, 0)
+    tape.maps_times = 1000.0
+    await day_of(gridgram, 1)
+    await gridgram.intensity.close()
+
+    assert told[1] == {"electricity_maps"}
+    assert {request.headers["auth-token"] for request in tape.seen} == {KEY}
+    assert files_with(KEY, tmp_path) == []
+    assert files_with("electricity_maps", tmp_path) != []
+
+
+def files_with(text: str, folder: Path) -> list[str]:
+    """The files below a folder that hold a text."""
+    return [path.name for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+async def test_a_preliminary_hour_is_asked_for_again_until_it_is_final_and_then_never(
+    gridgram: Gridgram, tape: Stating, clock: Clock
+) -> None:
+    await day_of(gridgram, 0)
+    early = await qualities(gridgram)
+    calls = tape.calls
+
+    await day_of(gridgram, 0)
+    asked_again = tape.calls - calls
+    clock.now += timedelta(days=10)
+    await day_of(gridgram, 0)
+    late = await qualities(gridgram)
+    calls = tape.calls
+    await day_of(gridgram, 0)
+
+    assert (early, late) == ({"preliminary"}, {"measured"})
+    assert asked_again >= 1
+    assert tape.calls == calls
+
+
+async def qualities(gridgram: Gridgram) -> set[str]:
+    """Those of the first half of the first day, as they are held. The codes count from 1."""
+    first = hour_of(FIRST_DAY)
+    held = await gridgram.intensity.held_hours("GB", Signal.DIRECT, first, first + 12)
+    return {QUALITIES[code - 1].value for code in held.quality.tolist()}
