@@ -92,6 +92,7 @@ class _Slots:
     offsets: NDArray[np.int64]
     offset: NDArray[np.int64]
     intensity: NDArray[np.float64]
+    _closed: dict[tuple[int, bool], NDArray[np.bool_]]
 
     @classmethod
     def of(cls, hours: Hours, window: Window, last: int) -> _Slots:
@@ -105,12 +106,12 @@ class _Slots:
         touched = -(-(int(offsets[-1]) + window.step) // MICROSECONDS_PER_HOUR)
         places = starts[:, None] // MICROSECONDS_PER_HOUR - hours.first_hour + np.arange(touched)
         intensity = hours.g_per_kwh[np.minimum(places, len(hours.g_per_kwh) - 1)]  # what lies beyond has no energy
-        return cls(open_runs, ~hours.touches_unknown(starts, starts + last), offsets, offset, intensity)
+        return cls(open_runs, ~hours.touches_unknown(starts, starts + last), offsets, offset, intensity, {})
 
     @property
     def at_start(self) -> NDArray[np.float64]:
         """The intensity at the start of each slot. [gCO2e/kWh]"""
-        return self.intensity[:, 0]
+        return np.ascontiguousarray(self.intensity[:, 0])
 
     def unit_grams(self, job: Job, worked: int, length: int) -> NDArray[np.float64]:
         """What the job's energy from so much working time on, for so long, emits in each slot, parts of hours exactly. [gCO2e]"""
@@ -119,11 +120,15 @@ class _Slots:
         grams: NDArray[np.float64] = np.einsum("sh,sh->s", kwh[self.offset], self.intensity)
         return grams
 
-    def room(self, units: int, *, is_last: bool) -> NDArray[np.bool_]:
-        """At which places so many units, of which the last may be the job's last, can have run in the slots just before."""
-        if not is_last:
-            return self.open_runs >= units
-        return np.concatenate([[False], (self.open_runs[:-1] >= units - 1) & self.is_open_last])
+    def closed(self, units: int, *, is_last: bool) -> NDArray[np.bool_]:
+        """At which places so many units, of which the last may be the job's last, cannot have run in the slots just before."""
+        closed = self._closed.get((units, is_last))
+        if closed is None:
+            closed = self.open_runs < units
+            if is_last:
+                closed = np.concatenate([[True], (self.open_runs[:-1] < units - 1) | ~self.is_open_last])
+            self._closed[units, is_last] = closed
+        return closed
 
 
 @dataclass(slots=True, eq=False)
@@ -151,41 +156,49 @@ class _Plan:
         shortest_last = max(1, 1 - (last - self.pauses.min_chunk) // step)
         tie = _TIE * units * max(self.job.total_kwh * self.site.pue * float(self.hours.g_per_kwh.max(initial=0.0)), 1e-300)
 
-        first_grams = slots.unit_grams(self.job, 0, step)
+        first_grams, at_start = slots.unit_grams(self.job, 0, step), slots.at_start
         diagonal = np.zeros(len(slots.offset) + 1)
-        running = np.full(len(diagonal), np.inf)
-        ready, begins, ends = [np.zeros(len(diagonal))], [], [np.arange(len(diagonal))]
+        running, places = np.full(len(diagonal), np.inf), np.arange(len(diagonal))
+        ready, begins, ends = [np.zeros(len(diagonal))], [], [places]
         for unit in range(1, units + 1):
             is_last = unit == units
             is_alike = self.job.is_flat and not is_last
             grams = first_grams if is_alike else slots.unit_grams(self.job, (unit - 1) * step, last if is_last else step)
-            diagonal = np.concatenate([[0.0], diagonal[:-1] + self.site.pue * grams])
-            goes_on = np.where(slots.room(1, is_last=is_last), np.concatenate([[np.inf], running[:-1]]), np.inf)
+            drawn = self.site.pue * grams
+            diagonal[1:] = diagonal[:-1] + drawn
+            diagonal[0] = 0.0
+            goes_on = np.empty(len(diagonal))
+            goes_on[0], goes_on[1:] = np.inf, running[:-1]
+            goes_on[slots.closed(1, is_last=is_last)] = np.inf
             length = shortest_last if is_last else shortest
-            fresh = self._fresh(slots, ready, unit, length, is_last=is_last)
+            fresh = self._fresh(slots, at_start, ready, unit, length, is_last=is_last)
             begins.append(fresh < goes_on - tie)
             running = np.where(begins[-1], fresh, goes_on)
-            ends.append(_places_of_least(running + diagonal, tie))
-            ready.append((running + diagonal)[ends[-1]] - diagonal)
+            emitted = running + diagonal
+            ends.append(_places_of_least(emitted, tie, places))
+            ready.append(emitted[ends[-1]] - diagonal)
         if not np.isfinite(running[ends[-1][-1]]):
             return None
         return _read_back(begins, ends, shortest, shortest_last)
 
-    def _fresh(self, slots: _Slots, ready: list[NDArray[np.float64]], unit: int, length: int, *, is_last: bool) -> NDArray[np.float64]:
+    def _fresh(  # noqa: PLR0913 - where it may start, what that costs, and how long it is
+        self, slots: _Slots, at_start: NDArray[np.float64], ready: list[NDArray[np.float64]], unit: int, length: int, *, is_last: bool
+    ) -> NDArray[np.float64]:
         """The least when the newest `length` units are a chunk of their own, which starts where it was ready to."""
         fresh = np.full(len(slots.offset) + 1, np.inf)
         if length <= min(unit, len(slots.offset)):
             drawn_kwh = self.site.pue * self.pauses.resume_kwh if unit > length else self.site.start_kwh
-            fresh[length:] = ready[unit - length][:-length] + drawn_kwh * slots.at_start[: len(fresh) - length]
-            fresh[~slots.room(length, is_last=is_last)] = np.inf
+            fresh[length:] = ready[unit - length][:-length] + drawn_kwh * at_start[: len(fresh) - length]
+            fresh[slots.closed(length, is_last=is_last)] = np.inf
         return fresh
 
 
-def _places_of_least(grams: NDArray[np.float64], tie: float) -> NDArray[np.int64]:
+def _places_of_least(grams: NDArray[np.float64], tie: float, places: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each place, the place up to it at which the least was reached first."""
     least = np.minimum.accumulate(grams)
-    is_better = np.concatenate([[True], grams[1:] < least[:-1] - tie])
-    return np.maximum.accumulate(np.where(is_better, np.arange(len(grams)), 0))
+    best = np.zeros(len(grams), np.int64)
+    np.copyto(best[1:], places[1:], where=grams[1:] < least[:-1] - tie)
+    return np.maximum.accumulate(best)
 
 
 def _read_back(begins: list[NDArray[np.bool_]], ends: list[NDArray[np.int64]], shortest: int, shortest_last: int) -> NDArray[np.int64]:
