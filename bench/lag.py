@@ -8,18 +8,24 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
+from pathlib import Path
 
 import uvloop
 from aiohttp import web
 
-from service.app import build_app, build_gridgram
+if __package__ in {None, ""}:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from service.app import build_gridgram
 from service.server import Runner, set_the_house_aside
 from service.settings import Settings
+from service.web_app import build_app
 
 TICK_SECONDS = 0.002
 POINTS = 100_000

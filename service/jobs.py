@@ -15,9 +15,8 @@ from gridgram.errors import Fault, InvalidInput
 from gridgram.interval import HORIZON, check_range, parse_duration, parse_time, to_microseconds
 from gridgram.profile import stepped_profile
 from gridgram.quality import Quality, Signal
-from service.limits import MAX_PUE, MAX_SPAN_DAYS
+from service.limits import MAX_PUE, MAX_SPAN_DAYS, MAX_TIME_CHARACTERS
 from service.requests import (
-    MAX_TIME_CHARACTERS,
     MICROSECONDS_PER_DAY,
     MIN_STEP,
     EmissionsRequest,

@@ -24,6 +24,7 @@ MAX_POWER_W = 1e12
 MAX_PUE = 10.0
 MAX_INTENSITY_G_PER_KWH = 5_000.0
 """More than twice the worst plant there is."""
+MAX_TIME_CHARACTERS = 64
 MAX_LOCATION_CHARACTERS = 200
 MAX_SCHEDULE_LOCATIONS = 50
 """Locations that one schedule or one ranking compares."""

@@ -37,7 +37,9 @@ from service.limits import (
     MAX_POWER_W,
     MAX_PUE,
     MAX_SPAN_DAYS,
+    MAX_TIME_CHARACTERS,
 )
+from service.spans import read_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
 MICROSECONDS_PER_DAY = 86_400_000_000
 MIN_STEP = 1_000_000
 """One second, in microseconds."""
-MAX_TIME_CHARACTERS = 64
 PIECE_POINTS = 256
 """Points of a profile that are checked before it is asked whether there are faults enough to tell."""
 
@@ -198,10 +199,15 @@ class EnergyInterval(Request):
     kwh: Annotated[Kwh, Field(description="Energy of the interval. [kWh]")]
 
 
+def _quickly(points: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:  # noqa: ANN401 - what has the same members
+    """Read sound intervals in compiled code; the models tell what is wrong with others."""
+    return read_spans(points, _now(info)) or check(points)
+
+
 class IntervalEnergy(Request):
     """Spans with their energy, in any order; gaps use nothing, overlaps are refused."""
 
-    intervals: Points[EnergyInterval]
+    intervals: Annotated[Points[EnergyInterval], WrapValidator(_quickly)]
 
     def profile(self) -> EnergyProfile:
         """Lay the intervals on the hours."""

@@ -13,8 +13,8 @@ from pydantic import WithJsonSchema as JsonSchema
 from gridgram.errors import Fault, InvalidInput, UnknownLocation
 from gridgram.interval import check_range, parse_time, to_microseconds
 from service.forecasting.issuing import place_of
-from service.limits import MAX_FAULTS, MAX_LOCATION_CHARACTERS
-from service.requests import MAX_TIME_CHARACTERS, Request, read_request
+from service.limits import MAX_FAULTS, MAX_LOCATION_CHARACTERS, MAX_TIME_CHARACTERS
+from service.requests import Request, read_request
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from service.limits import MAX_ENERGY_KWH, MAX_SPAN_DAYS
-from service.requests import MAX_TIME_CHARACTERS, Energy, Location, Request
+from service.limits import MAX_ENERGY_KWH, MAX_SPAN_DAYS, MAX_TIME_CHARACTERS
+from service.requests import Energy, Location, Request
 
 MAX_RUN_STEPS = 10_000
 """Steps of energy in one request to a run."""
