@@ -73,7 +73,7 @@ async def main() -> None:
     """Serve in this process and ask from a thread."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(store=f"sqlite:///{folder}/series.sqlite", port=0, offline=True)
-        runner = Runner(build_app(build_gridgram(settings)), settings)
+        runner = Runner(build_app(build_gridgram(settings), settings), settings)
         await runner.setup()
         set_the_house_aside()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
