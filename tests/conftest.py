@@ -10,6 +10,7 @@ import structlog
 from hypothesis import settings
 
 from gridgram.interval import hour_of, parse_time
+from tests.documents import NOT_BUILT, is_built
 from tests.facades import present_hour, service_with_hours
 from tests.mixes import french_hours, keep_mixes
 from tests.redis_server import redis_cluster, redis_server
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if item.get_closest_marker("soak")]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that the documents were not looked at."""
+    if not is_built():
+        terminalreporter.write_line(NOT_BUILT, yellow=True, bold=True)
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ from service.app import build_gridgram
 from service.openapi import _component, openapi_document, openapi_yaml
 from service.settings import Settings
 from service.web_app import build_app
+from tests.documents import needs_site
 from tests.uploads import finished
 from tests.wire import Answer, ask, get, post
 
@@ -327,6 +328,8 @@ NEEDED = {"run": "run_energy", "codecarbon_delta": "codecarbon_run", "codecarbon
 
 def run_example(service: RunningService, name: str, headers: dict[str, str] | None = None) -> Answer:
     """Send the example of an operation, as it stands in the contract."""
+    if name == "docs_file":
+        needs_site()
     method, path, operation = OPERATIONS[name]
     needed = run_example(service, NEEDED[name]).json if name in NEEDED else {}
     query = {}

@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.app import build_gridgram
 from service.documents.handlers import SITE
 from service.documents.site import NoSuchFile, NotBuilt, Site
+from service.openapi import openapi_document
 from service.operations import OPERATIONS
 from service.settings import Settings
 from service.web_app import build_app
@@ -26,7 +26,7 @@ from tests.wire import ask, check_problem, get
 if TYPE_CHECKING:
     from tests.running import RunningService
 
-CONTRACT = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
+CONTRACT = openapi_document()
 IMMUTABLE = "public, max-age=31536000, immutable"
 MOST_FIRST_VIEW_BYTES = 60_000
 
@@ -52,18 +52,18 @@ def test_the_tree_of_pages_follows_the_lists_and_has_the_reference_in_place_of_t
 
 def test_the_reference_has_every_operation_with_a_form_and_every_shape() -> None:
     pages = site_module("reference").reference_pages(CONTRACT)
-    text, document = "\n".join(pages.values()), yaml.safe_load(CONTRACT)
+    text = "\n".join(pages.values())
 
     for operation in OPERATIONS:
         assert f"## `{operation.method} {operation.path}`" in text
         assert f'data-method="{operation.method}" data-path="{operation.path}"' in text
-    for name in document["components"]["schemas"]:
+    for name in CONTRACT["components"]["schemas"]:
         assert f"\n## {name}\n" in pages["shapes.md"]
     assert text.count('<details class="try"') == len(OPERATIONS)
 
 
 def test_a_form_is_filled_with_the_example_and_offers_the_choices() -> None:
-    operation = yaml.safe_load(CONTRACT)["paths"]["/v1/intensity"]["get"]
+    operation = CONTRACT["paths"]["/v1/intensity"]["get"]
 
     made = site_module("forms").form("GET", "/v1/intensity", operation)
 
@@ -208,7 +208,7 @@ def test_the_first_view_of_the_start_page_is_small(service: RunningService) -> N
 
 
 def test_every_file_is_sent_by_a_type_that_the_contract_has(service: RunningService) -> None:
-    responses = yaml.safe_load(CONTRACT)["paths"]["/docs/{file}"]["get"]["responses"]
+    responses = CONTRACT["paths"]["/docs/{file}"]["get"]["responses"]
 
     for name in site_files():
         answer = get(service, f"/docs/{name}")

@@ -16,7 +16,7 @@ from jinja2 import Template
 
 from service.metrics.table import METRICS
 from tests.client_reports import client_report, of
-from tests.running import environment
+from tests.running import CLIENTS_PYTHON, environment
 from tests.wire import get
 
 if TYPE_CHECKING:
@@ -129,6 +129,24 @@ def test_keda_gets_its_map_and_the_job_that_renews_it_is_one(held: RunningServic
     assert told["kind"] == "ConfigMap"
     assert yaml.safe_load(job)["kind"] == "CronJob"
     assert "gridgram export configmap --zone FR" in job
+
+
+def test_the_clients_in_python_answer_with_the_number_that_is_served(held: RunningService, tmp_path: Path) -> None:
+    if not CLIENTS_PYTHON.exists():
+        pytest.skip("NOT TESTED: the recipes of clients in Python. Their environment is not there (make setup-clients).")
+    pieces = blocks("python-clients", "python")
+    code = "\n".join(pieces).replace(HOST, held.address)
+    served = get(held, "/v3/carbon-intensity/latest?zone=FR").json["carbonIntensity"]
+
+    command, settings = [str(CLIENTS_PYTHON), "-W", "ignore", "-c", code], environment(tmp_path, {"NO_PROXY": "127.0.0.1"})
+    told = subprocess.run(command, env=settings, capture_output=True, text=True, check=False, timeout=120)
+
+    assert told.returncode == 0, told.stderr
+    lines = [line for line in told.stdout.splitlines() if line.endswith(("g/kWh", "lb/MWh"))]
+    assert [float(line.split()[0]) for line in lines[:4]] == [served] * 4
+    assert lines[4].endswith("lb/MWh")
+    assert lines[5].startswith("start at ")
+    assert len(lines) == len(pieces)
 
 
 def test_every_recipe_is_run_by_a_test() -> None:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import yaml
 from contents import with_contents
 from finishing import finish
 from reference import reference_pages
@@ -29,7 +30,7 @@ def prepare(source: Path) -> None:
     shutil.copytree(SITE.parent, source, ignore=shutil.ignore_patterns(SITE.name))
     for name in BESIDE:
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, source.parent / name)
-    contract = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
+    contract = yaml.load((ROOT / "openapi.yaml").read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
     for name, text in reference_pages(contract).items():
         page = source / "reference" / name
         page.parent.mkdir(exist_ok=True)

@@ -6,7 +6,6 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from forms import form
 from shapes import escaped, table, told, words
 
@@ -27,9 +26,8 @@ KEY_FIELD = """```{raw} html
 """
 
 
-def reference_pages(contract: str) -> dict[str, str]:
-    """The pages by name: one for each tag, one with all shapes, and one that lists them."""
-    document = yaml.safe_load(contract)
+def reference_pages(document: dict[str, Any]) -> dict[str, str]:
+    """The pages by name: one for each tag of the contract, one with all shapes, and one that lists them."""
     tags = {tag["name"]: tag["description"] for tag in document["tags"]}
     pages = {f"{name}.md": _tag_page(name, text, document) for name, text in tags.items()}
     return {INDEX: _index(document, tags), **pages, SHAPES: _shapes_page(document["components"]["schemas"])}
