@@ -61,8 +61,7 @@ class MonthChunk:
     def runs(self) -> tuple[Run, ...]:
         """The hours, cut where quality or source changes."""
         series = self.series
-        changes = np.flatnonzero((np.diff(series.quality) != 0) | (np.diff(series.source) != 0)) + 1
-        edges = [0, *changes.tolist(), len(series.quality)]
+        edges = [0, *(np.flatnonzero(self._changes()) + 1).tolist(), len(series.quality)]
         first = series.first_hour
         return tuple(
             Run(first + start, first + end, int(series.quality[start]), int(series.source[start])) for start, end in pairwise(edges)
@@ -74,7 +73,13 @@ class MonthChunk:
         series = self.series
         numbers = {id(column): column.nbytes for column in (series.g_per_kwh, series.low, series.high)}
         packed = 2 * sum(numbers.values()) + series.quality.nbytes + series.source.nbytes
-        return packed + OVERHEAD_BYTES + SOURCE_BYTES * len(series.sources) + RUN_BYTES * len(self.runs)
+        return packed + OVERHEAD_BYTES + SOURCE_BYTES * len(series.sources) + RUN_BYTES * (1 + int(np.count_nonzero(self._changes())))
+
+    def _changes(self) -> NDArray[np.bool_]:
+        """Between which hours quality or source changes."""
+        quality, source = self.series.quality, self.series.source
+        changes: NDArray[np.bool_] = (quality[1:] != quality[:-1]) | (source[1:] != source[:-1])
+        return changes
 
     def integral(self, start: int, end: int) -> tuple[float, float, float]:
         """Intensity, low and high, each times the hours in [start, end), which must lie in the month. [microseconds -> gCO2e/kWh x h]"""

@@ -27,11 +27,16 @@ _COPY_BYTES = 1 << 30
 class Appender:
     """Writes the parts of a run, at most `ahead` of them not yet written; `progress` is told the totals so far after each.
 
+    Nothing is entered into the journal before `kept` returns: what an entry relies on is on the disk then.
+
     A block of it ends when all parts are written, on the disk and in the journal. Raises OutputError where the disk is full or fails.
     """
 
-    def __init__(self, folder: WorkFolder, head: bytes, ahead: int, progress: Callable[[Totals], None]) -> None:
+    def __init__(
+        self, folder: WorkFolder, head: bytes, ahead: int, progress: Callable[[Totals], None], kept: Callable[[], None] = lambda: None
+    ) -> None:
         self._progress = progress
+        self._kept = kept
         self.entries = folder.entries()
         self.totals = Totals()
         for entry in self.entries:
@@ -104,6 +109,7 @@ class Appender:
         self._unsynced.put(Entry(part.piece, part.ordinal, part.is_last, self._end, self._quarantine_end, part.footer, part.totals))
 
     def _sync_all(self) -> None:
+        self._kept()
         is_open = True
         while is_open:
             waiting = [self._unsynced.get()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from gridgram.hour_tables import HourTables, hour_tables
 from gridgram.interval import months_between
 from gridgram.quality import Signal
 from gridgram.series import joined, missing_series
+from service.backfill.folder import sync_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,16 +64,21 @@ def whole_months(months: Sequence[IntensitySeries], zone: str, signal: Signal) -
 
 
 def save_tables(tables: HourTables, folder: Path) -> None:
-    """Write tables into a folder, each array a file of its own, so that processes can share them."""
+    """Bring tables to the disk, each array in a file of its own, so that processes can share them. Raises OSError."""
     folder.mkdir(exist_ok=True)
     names: dict[str, Any] = {}
     for field in fields(HourTables):
         held = getattr(tables, field.name)
         if isinstance(held, np.ndarray):
-            np.save(folder / f"{field.name}.npy", held, allow_pickle=False)
+            with (folder / f"{field.name}.npy").open("wb") as file:
+                np.save(file, held, allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
         else:
             names[field.name] = held
     (folder / _NAMES).write_bytes(orjson.dumps(names))
+    sync_file(folder / _NAMES)
+    sync_folder(folder)
 
 
 def load_tables(folder: Path) -> HourTables:

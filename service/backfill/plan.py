@@ -5,7 +5,9 @@ Of a long Parquet file only the locations are read; its statistics bound the tim
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 EXACT_ROWS: Final = 5_000_000
 """A shorter Parquet file is looked through row by row."""
+_NS_PER_TICK: Final = {"milliseconds": 1_000_000, "microseconds": 1_000, "nanoseconds": 1}
+"""By the unit of a Parquet column."""
 _FIRST_US: Final = to_microseconds(EARLIEST)
 
 
@@ -41,14 +45,10 @@ class Span:
     def hours(self) -> list[tuple[int, int]]:
         """Runs of consecutive days as hours [first, end), cut to the whole hours of the span."""
         first_hour, end_hour = self.first_us // MICROSECONDS_PER_HOUR, -(-self.end_us // MICROSECONDS_PER_HOUR)
-        runs: list[tuple[int, int]] = []
-        for day in sorted(self.days):
-            first, end = max(first_hour, day * HOURS_PER_DAY), min(end_hour, (day + 1) * HOURS_PER_DAY)
-            if runs and runs[-1][1] == first:
-                runs[-1] = (runs[-1][0], end)
-            else:
-                runs.append((first, end))
-        return runs
+        days = np.array(sorted(self.days), np.int64)
+        edges = [0, *(np.flatnonzero(np.diff(days) > 1) + 1).tolist(), len(days)]
+        runs = [(int(days[start]), int(days[end - 1]) + 1) for start, end in pairwise(edges) if start < end]
+        return [(max(first_hour, first * HOURS_PER_DAY), min(end_hour, end * HOURS_PER_DAY)) for first, end in runs]
 
 
 @dataclass(slots=True)
@@ -147,12 +147,15 @@ def _bounds(table: Any, columns: Any, piece: Piece, end_us: int) -> tuple[int, i
     found = []
     for ours, end in (("start", 0), ("end", 1)):
         kind = table.schema.field(columns[ours]).type
-        if not str(kind).startswith("timestamp") or kind.tz is None:
+        column = table.metadata.schema.column(names.index(columns[ours]))
+        ns_per_tick = _NS_PER_TICK.get(json.loads(column.logical_type.to_json()).get("timeUnit"))
+        if not str(kind).startswith("timestamp") or kind.tz is None or column.physical_type != "INT64" or ns_per_tick is None:
             return None
         for group in range(piece.first_group, piece.end_group):
             statistics = table.metadata.row_group(group).column(names.index(columns[ours])).statistics
             if statistics is None or not statistics.has_min_max or statistics.null_count:
                 return None
-            found.append(to_microseconds((statistics.min, statistics.max)[end]) + end)  # a fraction of a microsecond more at the end
+            ticks = (statistics.min_raw, statistics.max_raw)[end]
+            found.append(ticks * ns_per_tick // 1_000 + end)  # a fraction of a microsecond more at the end
     first, last = min(found), max(found)
     return (first, last) if _FIRST_US <= first < last <= end_us else None

@@ -21,7 +21,8 @@ from gridgram.errors import GridgramError
 from service.backfill.ahead import read_ahead
 from service.backfill.append import Appender
 from service.backfill.folder import OutputError, WorkFolder, check_same, sync_file, sync_folder
-from service.backfill.hours import read_hours, save_tables
+from service.backfill.hours import read_hours
+from service.backfill.keeping import Keeping
 from service.backfill.parts import Workshop, convert_group, convert_piece, open_workshop
 from service.backfill.places import Places
 from service.backfill.plan import Plan, look_through
@@ -29,9 +30,10 @@ from service.backfill.summary import summary
 from service.importing.faults import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from gridgram.hour_tables import HourTables
     from service.backfill.parts import Group, Part
     from service.backfill.spec import Spec
     from service.backfill.summary import BackfillSummary
@@ -50,11 +52,15 @@ class Stopped(GridgramError):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A run whose hours are there: the folder it works in, its spec with the instant at which it began, and the rows of the file."""
+    """A run whose hours are there: the folder it works in, its spec with the instant at which it began, and the rows of the file.
+
+    `found` is the plan, as the folder will have it, and its hours, when they are not yet kept there.
+    """
 
     folder: WorkFolder
     spec: Spec
     rows: int
+    found: tuple[Mapping[str, Any], HourTables] | None = None
 
 
 def _quiet(_doing: str, _done: int, _of: int, _quarantined: int) -> None:
@@ -93,12 +99,7 @@ async def _prepared(  # noqa: PLR0913 - as above
     plan = await asyncio.to_thread(planned, gridgram, spec, tell)
     hours = sum(end_hour - first_hour for _, _, spans in plan.needed() for first_hour, end_hour in spans)
     tables = await read_hours(gridgram.intensity, plan, lambda done: tell("fetching", done, hours, plan.unusable))
-    try:
-        await asyncio.to_thread(save_tables, tables, folder.hours)
-        folder.save_plan({"spec": asked, "places": plan.places.members(), "rows": plan.rows})
-    except OSError as error:  # numpy tells of a full disk without a word of the system's
-        raise OutputError(f"the hours cannot be kept in {folder.path}: {error.strerror or error}") from error
-    return Ready(folder, spec, plan.rows)
+    return Ready(folder, spec, plan.rows, ({"spec": asked, "places": plan.places.members(), "rows": plan.rows}, tables))
 
 
 def planned(gridgram: Gridgram, spec: Spec, tell: Tell = _quiet) -> Plan:
@@ -124,28 +125,42 @@ def convert(ready: Ready, *, workers: int = 1, tell: Tell = _quiet, is_stopped: 
         ready.folder.close()
         return cast("BackfillSummary", before)
     try:
-        workshop = Workshop.opened(ready.folder.path)
-
-        def progress(totals: Totals) -> None:
-            tell("converting", totals.rows, ready.rows, totals.quarantined)
-
-        ahead = 1 if workers == 1 else workers + 2  # so that no process waits for the one whose part comes first
-        appender = Appender(ready.folder, workshop.encoder.head(), ahead, progress)
-        progress(appender.totals)
-        with appender, _pool(ready, workers) as pool:
-            for parts in _work(workshop, appender, pool, ready.folder.path):
-                if is_stopped():
-                    raise Stopped(f"the run was stopped after {appender.totals.rows:,} rows; the same command goes on from there")
-                appender.put(parts)
-        told = summary(ready.spec, appender.totals)
-        finish(ready, workshop, appender, told)
+        with Keeping(ready) as keeping:
+            return _converted(ready, keeping, workers, tell, is_stopped)
     except BrokenProcessPool as error:
         raise OutputError(
             "a worker process was ended from outside (out of memory?); the same command goes on, try fewer --workers"
         ) from error
     finally:
         ready.folder.close()
+
+
+def _converted(ready: Ready, keeping: Keeping, workers: int, tell: Tell, is_stopped: Callable[[], bool]) -> BackfillSummary:
+    if workers > 1:
+        keeping.end()  # other processes read what is kept
+    workshop = _workshop(ready)
+
+    def progress(totals: Totals) -> None:
+        tell("converting", totals.rows, ready.rows, totals.quarantined)
+
+    ahead = 1 if workers == 1 else workers + 2  # so that no process waits for the one whose part comes first
+    appender = Appender(ready.folder, workshop.encoder.head(), ahead, progress, keeping.end)
+    progress(appender.totals)
+    with appender, _pool(ready, workers) as pool:
+        for parts in _work(workshop, appender, pool, ready.folder.path):
+            if is_stopped():
+                raise Stopped(f"the run was stopped after {appender.totals.rows:,} rows; the same command goes on from there")
+            appender.put(parts)
+    told = summary(ready.spec, appender.totals)
+    finish(ready, workshop, appender, told)
     return told
+
+
+def _workshop(ready: Ready) -> Workshop:
+    if ready.found is None:
+        return Workshop.opened(ready.folder.path)
+    plan, tables = ready.found
+    return Workshop(ready.spec, ready.spec.open(), plan["places"], tables)
 
 
 def _work(workshop: Workshop, appender: Appender, pool: Executor | None, folder: Path) -> Iterator[Callable[[], list[Part]]]:
