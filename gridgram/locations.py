@@ -123,6 +123,10 @@ class Locator:
             self._cache[location] = place
         return place
 
+    def known(self, location: str) -> Place | None:
+        """The place of a location that was resolved before and is remembered; None for any other."""
+        return self._cache.get(location)
+
     def _resolve(self, location: str) -> Place:
         if not location.isascii() or len(location) > LONGEST:
             raise self._unknown(location)

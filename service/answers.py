@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from service.auditing.own_numbers import OwnDay
     from service.jobs import Job
 
-_QUALITY_NAMES = ("", *(quality.value for quality in QUALITIES))
+QUALITY_NAMES = ("", *(quality.value for quality in QUALITIES))
 
 
 class ProvenanceAnswer(TypedDict):
@@ -395,7 +395,7 @@ def job_hours_answer(columns: HourColumns) -> list[JobHourAnswer]:
             "low": low,
             "high": high,
             "emissions_g": kwh * g_per_kwh,
-            "quality": _QUALITY_NAMES[quality],
+            "quality": QUALITY_NAMES[quality],
             "provider": providers[source],
         }
         for start, kwh, g_per_kwh, low, high, quality, source in zip(
@@ -437,7 +437,7 @@ def series_answer(place: Place, series: IntensitySeries) -> SeriesAnswer:
             "g_per_kwh": g_per_kwh,
             "low": low,
             "high": high,
-            "quality": _QUALITY_NAMES[quality],
+            "quality": QUALITY_NAMES[quality],
             "provider": providers[source],
         }
         for start, g_per_kwh, low, high, quality, source in zip(
@@ -467,7 +467,7 @@ def series_provenance(series: IntensitySeries) -> list[SeriesProvenanceAnswer]:
     kinds, counts = np.unique((series.quality[held].astype(np.uint16) << 8) | series.source[held], return_counts=True)
     return [
         {
-            **provenance_answer(series.sources[kind & 0xFF], _QUALITY_NAMES[kind >> 8]),
+            **provenance_answer(series.sources[kind & 0xFF], QUALITY_NAMES[kind >> 8]),
             "hours": count,
         }
         for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True)
@@ -638,7 +638,7 @@ def _check_series(series: IntensitySeries) -> CheckSeriesAnswer:
     return {
         "signal": series.signal.value,
         "hours": len(held),
-        "quality": ", ".join(_QUALITY_NAMES[code] for code in np.unique(series.quality[held]).tolist()),
+        "quality": ", ".join(QUALITY_NAMES[code] for code in np.unique(series.quality[held]).tolist()),
         "mean_g_per_kwh": float(series.g_per_kwh[held].mean()),
         "newest": format_hour(series.first_hour + int(held[-1])),
     }

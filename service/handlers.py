@@ -10,8 +10,9 @@ from aiohttp import web
 
 from service import PACKAGE_VERSION
 from service.body import off_the_loop, parse_json, read_body
-from service.formats import FORMATS, choose_format, write_series
+from service.formats import FORMATS, JSON_TYPE, choose_format, write_series
 from service.http import ALL_ZONES, CONTRACT, GRIDGRAM, METRICS, cached_response, json_response, query_of
+from service.limits import INLINE_BODY_BYTES
 from service.load import LOAD, Draining
 from service.metrics.exposition import metrics_response
 from service.problems import PROBLEM_TYPES
@@ -34,7 +35,10 @@ async def emissions(request: web.Request) -> web.Response:
     def read(body: bytes) -> Job:
         return gridgram.read_job(parse_json(body))
 
-    job = await off_the_loop(await read_body(request), read)
+    body = await read_body(request)
+    if len(body) <= INLINE_BODY_BYTES and (answer := gridgram.emissions_at_once(body)) is not None:
+        return web.Response(body=answer, content_type=JSON_TYPE)
+    job = await off_the_loop(body, read)
     return json_response(await gridgram.emissions(job))
 
 

@@ -30,10 +30,12 @@ from service.answers import (
     source_answer,
     zone_answer,
 )
+from service.at_once import emissions_at_once
 from service.freshness import stale_after_seconds
 from service.jobs import Job, read_job
 from service.limits import MAX_FAULTS
 from service.requests import check_span
+from service.written import WrittenMonths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,6 +95,7 @@ class Gridgram:
     refresher: Refresher | None = None
     history: History | None = None
     ahead: KnownAhead = field(kw_only=True)
+    written: WrittenMonths = field(default_factory=WrittenMonths)
 
     @property
     def forecaster(self) -> Forecaster:
@@ -102,6 +105,10 @@ class Gridgram:
     def read_job(self, members: Any) -> Job:  # noqa: ANN401 - JSON of any shape, checked here
         """Check the members of a job. Pure and without waiting, so it may run in a thread. Raises InvalidInput."""
         return read_job(members, self.now())
+
+    def emissions_at_once(self, body: bytes) -> bytes | None:
+        """The JSON answer to the JSON of a job, where it can be given without waiting and the job has no fault; else None."""
+        return emissions_at_once(body, self.now(), self.locator, self.intensity, self.written)
 
     async def emissions(self, job: Job) -> EmissionsAnswer:
         """Turn one job into emissions. Raises UnknownLocation and NoData."""
@@ -229,7 +236,8 @@ class Gridgram:
         assert place is not None  # noqa: S101 - read_job refuses a job with neither
         zone, first_hour, end_hour = place.zone.key, profile.hours[0], profile.end_hour
         at_hand = self.intensity.at_hand(zone, job.signal, first_hour, end_hour)
-        columns = hour_columns(profile, at_hand or await self.intensity.read(zone, job.signal, first_hour, end_hour), job.pue)
+        series = at_hand.series if at_hand else await self.intensity.read(zone, job.signal, first_hour, end_hour)
+        columns = hour_columns(profile, series, job.pue)
         if worse := hours_worse_than(job.min_quality, columns):
             raise self._no_data(place.zone, job.signal, worse, job.min_quality)
         return columns
