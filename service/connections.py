@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
@@ -21,6 +23,7 @@ from service.body import SlowBody
 from service.guard import HEADERS, BareResponse
 from service.problems import CONTENT_TYPE, problem_document
 from service.shedding import REFUSAL, REFUSAL_OF_CONNECTION, SPARED, TOO_SLOW, is_whole_request
+from service.short_way import plain_body
 
 if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from service.load import Load
     from service.resting import Rest
     from service.shedding import Queue
+    from service.short_way import ShortWay
 
 log = structlog.get_logger()
 
@@ -59,8 +63,9 @@ class Bounds:
 class Connection(RequestHandler):
     """aiohttp's connection, whose own answers are problem documents too, whose log is ours, and which knows how slow its client is.
 
-    Of aiohttp's inside it reads `_request_count` (heads parsed), `_request_in_progress`, `_current_request`, `_reading_paused`,
-    `_buffer_paused`, sets `_next_keepalive_close_time`, and overrides `data_received` and `connection_lost`.
+        Of aiohttp's inside it reads `_request_count` (heads parsed), `_request_in_progress`, `_current_request`, `_reading_paused`,
+    `_buffer_paused`, sets `_next_keepalive_close_time`, and overrides `data_received` and `connection_lost`. A request that may go the
+    short way lies in `_messages` as the others do, but `_waiter`, for which the task of the connection waits, is woken only once it cannot.
     """
 
     __slots__ = (
@@ -92,14 +97,54 @@ class Connection(RequestHandler):
         is_full = queue.waiting >= queue.most_waiting and queue.is_full(time.perf_counter())
         if is_full and not self._head_since and self._refuse(data):
             return
+        waiter, self._waiter = self._waiter, None
         super().data_received(data)
+        self._waiter = waiter
         if self._request_count != self._begun_count:
             self._head_since = 0.0
             self.is_refused = is_full
             self._is_queued = True
             queue.waiting += 1
+            if waiter is not None and not self._may_be_short(data):
+                self._wake()
         elif data and not self._head_since:
             self._head_since = time.perf_counter()
+
+    def _wake(self) -> None:
+        """Let the task of the connection take the request that has arrived."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _may_be_short(self, data: bytes) -> bool:
+        """Let the request that has just arrived wait for its turn on the short way; False if it has to go the whole way."""
+        short_way = cast("Server", self._manager).short_way
+        if short_way is None or self.is_refused or len(self._messages) != 1 or self.transport is None:
+            return False
+        message, content = self._messages[0]
+        body = plain_body(message, content, data)
+        if body is None or self.transport.get_write_buffer_size():
+            return False
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout  # it is not idle
+        self.queue.park(partial(self._go_short_way, short_way, body))
+        return True
+
+    def _go_short_way(self, short_way: ShortWay, body: bytes, may_begin: bool) -> None:  # noqa: FBT001 - as the queue tells it
+        """Answer the request that waited, if its client is still there; what the short way does not answer goes the whole way."""
+        if self.transport is None or self._parser is None:
+            return
+        message, content = self._messages[0]
+        assert isinstance(message, RawRequestMessage)  # noqa: S101 - for the type checker: `plain_body` looked
+        answer = short_way.answer(message.headers, body) if may_begin else REFUSAL
+        if answer is None:
+            self._wake()
+            return
+        self._messages.popleft()
+        self._parser.message_consumed()
+        self.begun(content)
+        self.transport.write(answer)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if not may_begin:
+            self.note_refused()
 
     def _refuse(self, data: bytes) -> bool:
         """Refuse a request that is here from its first to its last byte without looking what it wants; False for any other."""
@@ -236,6 +281,7 @@ class Server(web.Server):
     rest: Rest
     load: Load
     bounds: Bounds
+    short_way: ShortWay | None = None
     being_refused = 0
 
     def __call__(self) -> RequestHandler:

@@ -23,6 +23,7 @@ from service.load import LOAD, watched_loop
 from service.problems import problem_document, problem_of_http, problem_response
 from service.resting import Rest
 from service.shedding import REFUSED_DETAIL, RETRY_AFTER_SECONDS, SPARED_PATHS, Queue
+from service.short_way import SHORT_WAY
 from service.welcome import tell_ready
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Runner(web.AppRunner):
         server.bounds = Bounds(settings.head_seconds, settings.body_seconds, settings.answer_seconds, max(1, connections))
         server.queue, server.load = Queue(settings.queue_requests, settings.burst_seconds), load
         server.rest = self.rest = Rest(server.queue, asyncio.get_running_loop())
+        server.short_way = self.app.get(SHORT_WAY)
         server.request_handler = self.requests = _Requests(server.request_handler, load)
         self.care = asyncio.create_task(server.look_after_connections())
         return server
@@ -132,6 +134,8 @@ class Runner(web.AppRunner):
         for site in list(self.sites):
             await site.stop()
         self.rest.end()
+        if isinstance(self.server, Server):
+            self.server.short_way = None  # the whole way tells each client that its connection ends
         await self.requests.finish(seconds)
 
     async def cleanup(self) -> None:

@@ -20,7 +20,7 @@ from service.guard import HEADERS
 from service.problems import CONTENT_TYPE, problem_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 RETRY_AFTER_SECONDS = 1
 SPARED = (b"GET /healthz ", b"GET /readyz ", b"GET /metrics ")
@@ -43,7 +43,7 @@ class Queue:
         self.waiting = 0
         self._burst_seconds = burst_seconds
         self._over_since: float | None = None
-        self._parked: deque[asyncio.Future[bool]] = deque()
+        self._parked: deque[Callable[[bool], None]] = deque()
 
     def is_full(self, now: float) -> bool:
         """Whether a request that arrives now is to be refused."""
@@ -54,7 +54,7 @@ class Queue:
         if now - self._over_since < self._burst_seconds:
             return False
         while len(self._parked) > self.most_waiting:  # what is left of the burst would let all that come wait for as long again
-            self._tell(self._parked.pop(), may_begin=False)
+            self._parked.pop()(False)
         return True
 
     def leave(self) -> None:
@@ -70,23 +70,29 @@ class Queue:
 
     async def turn(self) -> bool:
         """Wait until it is the turn of this request in a long queue; False if it is to be refused, as the queue has stood for too long."""
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[bool] = loop.create_future()
-        if not self._parked:
-            loop.call_soon(self._begin_some, loop)
-        self._parked.append(turn)
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def tell(may_begin: bool) -> None:  # noqa: FBT001 - as `park` wants it
+            if not turn.done():
+                turn.set_result(may_begin)
+
+        self.park(tell)
         return await turn
 
-    def _begin_some(self, loop: asyncio.AbstractEventLoop) -> None:
-        for _ in range(min(TURN_REQUESTS, len(self._parked))):
-            self._tell(self._parked.popleft(), may_begin=True)
-        if self._parked:
+    def park(self, tell: Callable[[bool], None]) -> None:
+        """Call `tell` when it is the turn of a request, with whether it may begin."""
+        if not self._parked:
+            loop = asyncio.get_running_loop()
             loop.call_soon(self._begin_some, loop)
+        self._parked.append(tell)
 
-    @staticmethod
-    def _tell(turn: asyncio.Future[bool], *, may_begin: bool) -> None:
-        if not turn.done():
-            turn.set_result(may_begin)
+    def _begin_some(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            for _ in range(min(TURN_REQUESTS, len(self._parked)) if self.is_long else len(self._parked)):
+                self._parked.popleft()(True)
+        finally:
+            if self._parked:
+                loop.call_soon(self._begin_some, loop)
 
 
 def is_whole_request(received: bytes) -> bool:

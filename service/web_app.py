@@ -46,6 +46,7 @@ from service.redaction import redactor
 from service.runs.counts import run_samples
 from service.runs.handlers import RUNS
 from service.runs.usecase import Runs
+from service.short_way import SHORT_WAY, ShortWay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -68,6 +69,8 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
     app[ALL_ZONES] = MadeOnce(lambda: orjson.dumps(gridgram.all_zones()))
     app[LOAD] = load
     app[SITE] = Site(Path(__file__).with_name("static") / "docs")
+    if not guard.keys and guard.cors is None:
+        app[SHORT_WAY] = ShortWay(guard, gridgram)
     backfills = app[BACKFILLS] = _backfills(settings, guard)
     runs = app[RUNS] = Runs(gridgram, build_records(settings))
     app[KEYS] = guard.keys

@@ -14,7 +14,7 @@ import pytest
 
 from service.load import Load, watched_loop
 from service.server import set_the_house_aside
-from service.shedding import REFUSAL, TURN_REQUESTS, Queue, is_whole_request
+from service.shedding import LONG_QUEUE, REFUSAL, TURN_REQUESTS, Queue, is_whole_request
 from tests.running import running_service, wait_until
 from tests.test_batch import HELD_UP_SECONDS, Pinging
 from tests.wire import check_problem, connect, get, hear, post, request
@@ -105,7 +105,7 @@ async def test_of_a_long_queue_some_are_begun_in_each_turn_in_the_order_in_which
         begun.append(number)
         queue.waiting -= 1
 
-    queue.waiting = 3 * TURN_REQUESTS
+    queue.waiting = LONG_QUEUE + 3 * TURN_REQUESTS
     tasks = [asyncio.ensure_future(wait_for_turn(number)) for number in range(3 * TURN_REQUESTS)]
     counts = []
     while not all(task.done() for task in tasks):
