@@ -95,8 +95,8 @@ def account_columns(profile: EnergyProfile, columns: HourColumns, pue: float = 1
     """As `account`, from the columns that `hour_columns` gave for the profile and the same PUE. Raises ValueError as it does."""
     if MISSING_CODE in columns.quality:
         raise ValueError("the series misses hours of the profile")
-    kwh, rates = profile.kwh, (columns.g_per_kwh, columns.low, columns.high)
-    grams, low, high = [fsum(map(mul, kwh, rate)) for rate in rates]
+    kwh = profile.kwh
+    grams, low, high = fsum(map(mul, kwh, columns.g_per_kwh)), fsum(map(mul, kwh, columns.low)), fsum(map(mul, kwh, columns.high))
     energy_kwh, has_energy = profile.total_kwh, any(kwh)
     weights = kwh if has_energy else _durations(profile)
     return Emissions(

@@ -5,6 +5,7 @@ The shapes are typed dictionaries: mypy holds the code to them and `openapi.yaml
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NotRequired
 
 import numpy as np
@@ -367,7 +368,7 @@ class ProblemAnswer(TypedDict):
 def emissions_answer(place: Place | None, job: Job, emissions: Emissions) -> EmissionsAnswer:
     """Write what a job emitted, without hours and equivalents."""
     answer: EmissionsAnswer = {
-        "signal": job.signal.value,
+        "signal": str(job.signal),
         "start": format_microseconds(job.profile.start),
         "end": format_microseconds(job.profile.end),
         "energy_kwh": emissions.energy_kwh,
@@ -377,9 +378,9 @@ def emissions_answer(place: Place | None, job: Job, emissions: Emissions) -> Emi
         "emissions_low_g": emissions.emissions_low_g,
         "emissions_high_g": emissions.emissions_high_g,
         "intensity_g_per_kwh": emissions.intensity_g_per_kwh,
-        "coverage": {quality.value: share for quality, share in emissions.coverage.items()},
+        "coverage": {str(quality): share for quality, share in emissions.coverage.items()},
         "hours_missing": 0,
-        "provenance": [{**provenance_answer(part.source, part.quality.value), "energy_share": part.share} for part in emissions.shares],
+        "provenance": [{**_provenance(part.source, part.quality), "energy_share": part.share} for part in emissions.shares],
     }
     return answer if place is None else {**place_members(place), **answer}
 
@@ -476,11 +477,17 @@ def series_provenance(series: IntensitySeries) -> list[SeriesProvenanceAnswer]:
 
 def provenance_answer(source: Source, quality: str) -> ProvenanceAnswer:
     """Write one source."""
+    return _provenance(source, quality).copy()
+
+
+@lru_cache(maxsize=1_024)
+def _provenance(source: Source, quality: str) -> ProvenanceAnswer:
+    """As `provenance_answer`, shared by all who ask: to be copied, never changed."""
     answer: ProvenanceAnswer = {
         "provider": source.provider,
-        "signal": source.signal.value,
-        "scope": source.scope.value,
-        "quality": quality,
+        "signal": str(source.signal),
+        "scope": str(source.scope),
+        "quality": str(quality),
         "licence": source.licence,
         "attribution": source.attribution,
     }

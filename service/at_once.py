@@ -7,12 +7,12 @@ waits for what is not at hand. Both give the same bytes; a test holds them to it
 from __future__ import annotations
 
 from operator import mul
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import orjson
 
-from gridgram.emissions import HourColumns, account_columns, hours_worse_than
-from service.answers import emissions_answer, equivalents_answer
+from gridgram.emissions import account_columns, hours_worse_than
+from service.answers import equivalents_answer
 from service.jobs import read_plain_json
 
 if TYPE_CHECKING:
@@ -28,20 +28,23 @@ def emissions_at_once(body: bytes, now: datetime, locator: Locator, intensity: I
     job = read_plain_json(body, now)
     if job is None or job.location is None or (place := locator.known(job.location)) is None:
         return None
-    profile = job.profile
-    first_hour, end_hour = profile.hours[0], profile.end_hour
-    chunk = intensity.at_hand(place.zone.key, job.signal, first_hour, end_hour)
+    profile, pue = job.profile, job.pue
+    hours = range(profile.hours[0], profile.end_hour)  # equal steps have no gaps
+    chunk = intensity.at_hand(place.zone.key, job.signal, hours.start, hours.stop)
     if chunk is None:
         return None
-    hours = written.hours(chunk, first_hour, end_hour)
-    kwh = profile.kwh if job.pue == 1 else [kwh * job.pue for kwh in profile.kwh]
-    columns = HourColumns(profile.hours, kwh, *hours[:5], chunk.series.sources)
+    kwh = profile.kwh if pue == 1 else [kwh * pue for kwh in profile.kwh]
+    month = written.of(chunk)
+    columns = month.columns(hours, kwh)
     if hours_worse_than(job.min_quality, columns):
         return None
-    emissions = account_columns(profile, columns, job.pue)
-    answer = cast("dict[str, Any]", emissions_answer(place, job, emissions))
+    emissions = account_columns(profile, columns, pue)
+    text = month.answer_json(place, job, emissions, columns)
+    if not job.include:
+        return text
+    pieces = [text[:-1]]
     if "hours" in job.include:
-        answer["hours"] = orjson.Fragment(hours.json(kwh, list(map(mul, kwh, hours.g_per_kwh))))
+        pieces += b',"hours":', month.hours_json(hours, kwh, list(map(mul, kwh, columns.g_per_kwh)))
     if "equivalents" in job.include:
-        answer["equivalents"] = equivalents_answer(emissions.emissions_g)
-    return orjson.dumps(answer)
+        pieces += b',"equivalents":', orjson.dumps(equivalents_answer(emissions.emissions_g))
+    return b"".join([*pieces, b"}"])

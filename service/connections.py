@@ -124,7 +124,7 @@ class Connection(RequestHandler):
         body = plain_body(message, content, data)
         if body is None or self.transport.get_write_buffer_size():
             return False
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout  # it is not idle
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         self.queue.park(partial(self._go_short_way, short_way, body))
         return True
 
@@ -142,7 +142,6 @@ class Connection(RequestHandler):
         self._parser.message_consumed()
         self.begun(content)
         self.transport.write(answer)
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if not may_begin:
             self.note_refused()
 

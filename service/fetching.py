@@ -71,6 +71,7 @@ class Fetcher:
     early: int = 0
     asker: Asker = field(init=False)
     _chains: dict[tuple[str, Told], list[Candidate]] = field(default_factory=dict)
+    _usable: dict[tuple[str, Told], list[Provider]] = field(default_factory=dict)
     _quiet_until: OrderedDict[tuple[str, Told, int], float] = field(default_factory=OrderedDict)
     _took_seconds: dict[str, float] = field(default_factory=dict)
     _under_way: dict[tuple[str, Told], list[Flight]] = field(default_factory=dict)
@@ -88,7 +89,11 @@ class Fetcher:
 
     def usable(self, zone: str, signal: Told) -> list[Provider]:
         """The sources that are asked for a zone's signal or mix."""
-        return [candidate.provider for candidate in self.candidates(zone, signal) if candidate.may_answer]
+        usable = self._usable.get((zone, signal))
+        if usable is None:
+            usable = [candidate.provider for candidate in self.candidates(zone, signal) if candidate.may_answer]
+            self._usable[zone, signal] = usable
+        return usable
 
     def is_answering(self, zone: str, signal: Told) -> bool:
         """Whether one of the sources is worth waiting for: it did not fail the last time."""
@@ -102,9 +107,10 @@ class Fetcher:
 
     def due_at(self, zone: str, signal: Told, first_hour: int, end_hour: int) -> float:
         """When a source may have something new for the first day of the span; never where none is asked. [monotonic s]"""
+        if not self.usable(zone, signal):
+            return FOR_EVER
         quiet_until = self._quiet_until
-        due_at = min([quiet_until.get((zone, signal, day), NEVER) for day in _days(first_hour, end_hour)], default=FOR_EVER)
-        return due_at if due_at > NEVER or self.usable(zone, signal) else FOR_EVER
+        return min([quiet_until.get((zone, signal, day), NEVER) for day in _days(first_hour, end_hour)], default=FOR_EVER)
 
     def is_early(self, zone: str, due_at: float, now: float) -> bool:
         """Whether this caller is to refresh hours before they are due, by chance; mostly not."""

@@ -6,12 +6,13 @@ check refuses, goes through the models of `service.requests`, which name each fa
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
 from gridgram.errors import Fault, InvalidInput
-from gridgram.interval import HORIZON, check_range, parse_duration, parse_time, to_microseconds
+from gridgram.interval import EARLIEST, HORIZON, parse_duration, parse_time, to_microseconds
 from gridgram.profile import stepped_profile
 from gridgram.quality import Quality, Signal
 from service.limits import MAX_ENERGY_KWH, MAX_LOCATION_CHARACTERS, MAX_PUE, MAX_SPAN_DAYS, MAX_TIME_CHARACTERS
@@ -52,6 +53,9 @@ _STEPS_KEYS: Final = frozenset({"start", "step", "kwh"})
 _INCLUDED: Final = frozenset({"hours", "equivalents"})
 _NUMBERS: Final = frozenset({float, int})
 _FLOATS: Final = frozenset({float})
+_EARLIEST: Final = to_microseconds(EARLIEST)
+_HORIZON: Final = HORIZON // timedelta(microseconds=1)
+_LONGEST: Final = MAX_SPAN_DAYS * MICROSECONDS_PER_DAY
 _SIGNALS: Final = {signal.value: signal for signal in Signal}
 _QUALITIES: Final = {quality.value: quality for quality in Quality if quality is not Quality.GIVEN}
 
@@ -103,19 +107,19 @@ def _read_plainly(members: Any, now: datetime) -> Job | None:  # noqa: ANN401 - 
 
 def _plain_profile(start_text: Any, step_text: Any, kwh: Any, now: datetime) -> EnergyProfile | None:  # noqa: ANN401 - as above
     """The profile of equal steps; None when one of the three is not what it should be. Raises ValueError and TypeError too."""
-    if type(start_text) is not str or len(start_text) > MAX_TIME_CHARACTERS or type(step_text) is not str:
+    if type(start_text) is not str or len(start_text) > MAX_TIME_CHARACTERS or type(step_text) is not str or type(kwh) is not list:
         return None
-    kinds = set(map(type, kwh))
-    if type(kwh) is not list or not kinds <= _NUMBERS or len(kwh) > PLAIN_STEPS or not 0 <= min(kwh) <= max(kwh) <= MAX_ENERGY_KWH:
+    kinds, least_kwh = set(map(type, kwh)), min(kwh)
+    if not kinds <= _NUMBERS or len(kwh) > PLAIN_STEPS or not least_kwh >= 0:
         return None
-    start, step = to_microseconds(check_range(parse_time(start_text), now)), parse_duration(step_text)
-    duration = step * len(kwh)
-    if step < MIN_STEP or duration > MAX_SPAN_DAYS * MICROSECONDS_PER_DAY or start + duration > to_microseconds(now + HORIZON):
-        return None
-    if kinds != _FLOATS or 0.0 in kwh:  # -0.0 is no less, and would be told again in the answer
+    if not least_kwh or kinds != _FLOATS:  # -0.0 is no less than 0.0, and would be told again in the answer
         kwh = [float(number) or 0.0 for number in kwh]
+    start, step = to_microseconds(parse_time(start_text)), parse_duration(step_text)
+    duration, latest = step * len(kwh), to_microseconds(now) + _HORIZON
+    if step < MIN_STEP or duration > _LONGEST or not _EARLIEST <= start <= latest - duration:
+        return None
     profile = stepped_profile(start, step, kwh)
-    return profile if profile.total_kwh >= 0 else None  # NaN is not
+    return profile if profile.total_kwh <= MAX_ENERGY_KWH else None  # so is each of them; NaN is not
 
 
 def _read_thoroughly(members: Any, now: datetime) -> Job:  # noqa: ANN401 - as above

@@ -7,11 +7,13 @@ from contextvars import ContextVar
 from random import getrandbits
 from typing import TYPE_CHECKING, NamedTuple
 
+from multidict import istr
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-REQUEST_ID = "X-Request-ID"
-TRACEPARENT = "traceparent"
+REQUEST_ID, TRACEPARENT = istr("X-Request-ID"), istr("traceparent")
+"""Names of headers, folded once and not in each request."""
 _SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
 

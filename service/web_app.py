@@ -77,10 +77,7 @@ def build_app(gridgram: Gridgram, settings: Settings, share: Share | None = None
     app[FACTOR_TYPE] = settings.emission_factor_type
     if settings.metrics_port is None:
         app[METRICS] = metrics
-    for operation in OPERATIONS:
-        route = {"GET": web.get, "POST": web.post, "DELETE": web.delete}[operation.method]  # web.get answers HEAD too
-        app.add_routes([route(pattern, operation.handler) for pattern in operation.patterns])
-        guard.watch(app.router.routes(), operation)
+    _add_operations(app, guard)
     metrics.readers += _readers(gridgram, guard, load)
     metrics.readers.append(lambda: run_samples(runs))
     metrics.further = lambda samples: grid_samples(gridgram, samples.get(IN_USE, {}))
@@ -125,6 +122,13 @@ def build_guard(settings: Settings, processes: int = 1, number: int = 0, shared:
         Cors(frozenset(settings.cors_origins)) if settings.cors_origins else None,
         redactor(secrets),
     )
+
+
+def _add_operations(app: web.Application, guard: Guard) -> None:
+    for operation in OPERATIONS:
+        route = {"GET": web.get, "POST": web.post, "DELETE": web.delete}[operation.method]  # web.get answers HEAD too
+        app.add_routes([route(pattern, operation.handler) for pattern in operation.patterns])
+        guard.watch(app.router.routes(), operation)
 
 
 def _backfills(settings: Settings, guard: Guard) -> Backfills:

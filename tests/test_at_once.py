@@ -153,11 +153,13 @@ async def test_hours_that_may_have_changed_are_not_answered_at_once(gridgram: Gr
 def test_what_is_written_of_hours_is_bounded_and_right_after_it_was_forgotten() -> None:
     chunks = [MonthChunk(hours(float(place))) for place in range(10)]
     written = WrittenMonths(most_bytes=3 * MONTH_BYTES + 4 * DAY_BYTES)
-    pieces = [written.hours(chunk, MARCH.first_hour + 20, MARCH.first_hour + 50) for chunk in chunks * 2]
+    span = range(MARCH.first_hour + 20, MARCH.first_hour + 50)
+    months = [written.of(chunk) for chunk in chunks * 2]
+    columns = [month.columns(span, [1.5] * 30) for month in months]
 
     assert written.nbytes <= 3 * MONTH_BYTES + 4 * DAY_BYTES
-    assert [piece.g_per_kwh for piece in pieces] == [[float(place)] * 30 for place in range(10)] * 2
-    assert json.loads(pieces[3].json([1.5] * 30, [4.5] * 30))[29] == {
+    assert [column.g_per_kwh for column in columns] == [[float(place)] * 30 for place in range(10)] * 2
+    assert json.loads(months[3].hours_json(span, [1.5] * 30, [4.5] * 30))[29] == {
         "start": "2024-03-03T01:00:00Z",
         "kwh": 1.5,
         "g_per_kwh": 3.0,
