@@ -42,7 +42,7 @@ def test_each_hour_tells_its_fuels_in_mw_and_shares_of_the_whole(service: Runnin
         total = sum(told.values())
         assert hour["generation_mw"] == told
         assert hour["total_mw"] == total
-        assert hour["share_percent"] == {fuel: 100 * power / total for fuel, power in told.items()}
+        assert hour["share_percent"] == pytest.approx({fuel: 100 * power / total for fuel, power in told.items()})
         assert hour["fossil_percent"] == pytest.approx(100 * told["gas"] / total)
         assert hour["low_carbon_percent"] == pytest.approx(100 - 100 * (told["gas"] + told["unknown"]) / total)
         assert hour["renewable_percent"] == pytest.approx(hour["low_carbon_percent"] - 100 * told["nuclear"] / total)
