@@ -23,6 +23,8 @@ from gridgram.sums import MonthChunk
 from gridgram.zones import Zones
 from providers.reference import Reference
 from service.body import parse_json
+from service.forecasting.ahead import KnownAhead
+from service.forecasting.forecaster import Forecaster
 from service.intensity import Intensity
 from service.usecases import Gridgram
 from service.written import DAY_BYTES, MONTH_BYTES, WrittenMonths
@@ -58,7 +60,7 @@ def holding(series: IntensitySeries) -> Gridgram:
     if not _KEPT:
         zones = Zones.load()
         intensity = Intensity(NothingHeld(), Reference.load(zones), ChunkMemory(64 * 2**20))  # type: ignore[arg-type]  # only reads
-        _KEPT.append(Gridgram(zones, Locator.load(zones), intensity, now=lambda: NOW))
+        _KEPT.append(Gridgram(zones, Locator.load(zones), intensity, now=lambda: NOW, ahead=KnownAhead(intensity, Forecaster(intensity))))
     for month in month_series(series).values():
         _KEPT[0].intensity.memory.put(MonthChunk(month))
     return _KEPT[0]
@@ -102,7 +104,8 @@ async def gridgram(tmp_path: Path) -> AsyncIterator[Gridgram]:
     zones = Zones.load()
     store = SqliteStore(tmp_path / "series.sqlite")
     await store.merge([hours(50.0, band=5.0)])
-    gridgram = Gridgram(zones, Locator.load(zones), Intensity(store, Reference.load(zones), ChunkMemory(2**20)), now=lambda: NOW)
+    intensity = Intensity(store, Reference.load(zones), ChunkMemory(2**20))
+    gridgram = Gridgram(zones, Locator.load(zones), intensity, now=lambda: NOW, ahead=KnownAhead(intensity, Forecaster(intensity)))
     await gridgram.emissions(gridgram.read_job(JOB))
     yield gridgram
     await store.close()
