@@ -30,7 +30,7 @@ html_theme = "furo"
 html_title = "Gridgram"
 html_static_path = [str(Path(__file__).with_name("static"))]
 html_css_files = ["site.css"]
-html_js_files = [("try.js", {"defer": "defer"})]
+html_js_files = [("tables.js", {"defer": "defer"}), ("try.js", {"defer": "defer"})]
 html_favicon = str(_ROOT / "service" / "static" / "page" / "icon.svg")
 html_sidebars = {
     "**": [

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SHAPES = "shapes.md"
 INDEX = "index.md"
 JSON_TYPE = "application/json"
+NAMES = {"electricity-maps": "Electricity Maps", "watttime": "WattTime", "carbon-aware-sdk": "Carbon Aware SDK"}
+"""Names that their owners write so."""
 FIRST_PROBLEM = "400"
 _CODE = re.compile(r"(?:^|\. )([a-z-]+):")
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -41,7 +43,7 @@ def _operations(document: dict[str, Any], tag: str | None = None) -> Iterator[tu
 
 
 def _title(tag: str) -> str:
-    return tag.replace("-", " ").capitalize()
+    return NAMES.get(tag, tag.capitalize())
 
 
 def _index(document: dict[str, Any], tags: dict[str, str]) -> str:

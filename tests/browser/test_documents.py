@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AXE = Path(__file__).with_name("axe.min.js")
-PAGES = ("index.html", "method.html", "reference/emissions.html", "search.html?q=typical")
+PAGES = ("index.html", "metrics.html", "method.html", "reference/emissions.html", "search.html?q=typical")
 EVERYTHING, ONLY_COLOURS = "{}", "{runOnly: ['color-contrast']}"
 """What is looked at in light, and what differs in dark."""
 NARROWEST = 320
