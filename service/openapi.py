@@ -58,6 +58,7 @@ TAGS = {
     "watttime": "For clients of WattTime; the same numbers in lb/MWh.",
     "carbon-aware-sdk": "For clients of the Carbon Aware SDK; the same numbers.",
     "scheduler": "For clients of the carbon-aware scheduler; the same numbers.",
+    "mix": "What was generated, by fuel, where a source told it.",
     "places": "Zones, locations and where the numbers come from.",
     "service": "The service itself.",
 }

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "docs/backfill.md": "tests/test_backfill_formats.py",
     "docs/cli.md": "tests/test_cli.py",
     "docs/footprint.md": "tests/test_footprint_report.py",
+    "docs/mix.md": "tests/test_mixes.py",
     "docs/readers.md": "tests/test_readers_page.py",
     "docs/runs.md": "tests/test_runs_page.py",
     "docs/schedule.md": "tests/test_schedule_commands.py",

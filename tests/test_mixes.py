@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,11 +13,9 @@ import pytest
 from gridgram.interval import format_hour, hour_of, parse_time
 from tests.facades import present_hour
 from tests.mixes import french, french_hours, keep_mixes
-from tests.running import gridgram
+from tests.running import gridgram, running_service
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.running import RunningService
 
 START = hour_of(parse_time("2022-03-11T00:00:00Z"))
@@ -140,6 +141,22 @@ def test_the_command_prints_a_line_an_hour_and_json_as_the_service_answers(tmp_p
     assert f"missing: {format_hour(present - 1)} to {format_hour(present)}" in outcome.stdout
     assert "23 h measured from RTE / ODRE, Licence Ouverte 2.0." in outcome.stdout
     assert [hour["start"] for hour in json.loads(as_json.stdout)["hours"]] == [format_hour(present - 3), format_hour(present - 2)]
+
+
+def test_the_commands_of_the_page_tell_a_mix(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "mix.md").read_text()
+    block = re.search(r"```sh\n(.*?)```", page, re.DOTALL)
+    assert block
+    *asked, command = block[1].splitlines()
+    day, present = hour_of(parse_time("2024-03-11T00:00:00Z")), present_hour()
+    keep_mixes(tmp_path / "cache" / "gridgram" / "series.sqlite", french_hours(day, day + 24), french_hours(present - 24, present))
+
+    with running_service(tmp_path) as running:
+        span, latest = [ask(running, shlex.split(line)[-1].removeprefix("http://127.0.0.1:8080")) for line in asked]
+
+    assert len(span["hours"]) == 24
+    assert latest["zone"] == "FR"
+    assert "24 h measured from RTE" in gridgram(shlex.split(command)[1:], tmp_path).stdout
 
 
 def test_the_command_says_why_there_is_none_and_ends_with_3(tmp_path: Path) -> None:

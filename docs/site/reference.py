@@ -31,6 +31,8 @@ KEY_FIELD = """```{raw} html
 def reference_pages(document: dict[str, Any]) -> dict[str, str]:
     """The pages by name: one for each tag of the contract, one with all shapes, and one that lists them."""
     tags = {tag["name"]: tag["description"] for tag in document["tags"]}
+    if unknown := {operation["tags"][0] for _, _, operation in _operations(document)} - tags.keys():
+        raise SystemExit(f"the contract does not say what its tags {sorted(unknown)} are: see TAGS in service/openapi.py")
     pages = {f"{name}.md": _tag_page(name, text, document) for name, text in tags.items()}
     return {INDEX: _index(document, tags), **pages, SHAPES: _shapes_page(document["components"]["schemas"])}
 
