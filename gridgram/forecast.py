@@ -1,7 +1,8 @@
 """A forecast of a zone's hours from its own past: which method, how good it was lately, and the band that its errors draw.
 
-Three levels by what is held: nothing told lately, no model; some weeks, the blend of the last days; about a year, the trained maps,
-steadied by the blend. The better of the candidates over the last 28 days is used. The point is the median, the band p10 to p90.
+Three levels by what is held: nothing told lately, no model; some weeks, the blend of the last days; about a year, the trained maps mixed
+with the blend and yesterday's hours. The better of the candidates over the last 28 days is used. The point is the median, the band p10
+to p90.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridgram.forecast_candidates import LEAST_BLEND_DAYS, blend, same_hour_yesterday
+from gridgram.forecast_mixture import shares
 from gridgram.forecast_ridge import CUT_DAYS, LOOK_BACK_HOURS, OUTPUTS, fit, inputs, trainable
 from gridgram.interval import HOURS_PER_DAY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from gridgram.forecast_history import History
@@ -28,8 +32,10 @@ TRAINED_DAYS: Final = 300
 RECENT_DAYS: Final = 28
 RECENTLY_TOLD: Final = 0.6
 """The last 28 days must be told to this share for any forecast of ours."""
-BLEND_SHARE: Final = 0.12
-"""How much of the blend steadies the trained maps."""
+FIXED_SHARES: Final = (0.88, 0.12, 0.0)
+"""How much of the trained maps, the blend and yesterday's hours a trained forecast is made of, before the last weeks are looked at."""
+SHARE_ORIGINS: Final = 56
+"""From so many of the newest rehearsed origins the shares are learnt, for each day ahead."""
 MARGIN: Final = 0.75
 """Another method is used when its error over the last 28 days is below this share of the first one's: less is mostly chance."""
 LOW_LEVEL: Final = 0.095
@@ -56,6 +62,7 @@ class Model:
     """What was learnt from a history that ended at `end_hour`, for origins at that hour of the day.
 
     `below` and `above` are added to the level of each hour ahead for the band's ends; `coefficients` is empty where nothing was trained.
+    `shares` say how much of the trained maps, the blend and yesterday's hours goes into each hour ahead of method trained.
     `lowest` and `highest` bound what it may say. `mape_percent` is each method's error over the last 28 days, first four days ahead.
     `days` were learnt from.
     """
@@ -69,6 +76,7 @@ class Model:
     lowest: float
     highest: float
     coefficients: Matrix
+    shares: Matrix
     below: NDArray[np.float64]
     above: NDArray[np.float64]
     mape_percent: dict[Method, float]
@@ -91,7 +99,7 @@ def is_recent(history: History) -> bool:
 
 
 def train(history: History) -> Model | None:
-    """Learn from a history; None where its last 28 days were not told well enough. Some 50 ms for two years."""
+    """Learn from a history; None where its last 28 days were not told well enough. Some 25 ms for two years."""
     if not is_recent(history):
         return None
     origins = trainable(history) if len(history.level) >= LOOK_BACK_HOURS + OUTPUTS else np.empty(0, np.int64)
@@ -110,7 +118,7 @@ def untrained(history: History) -> Model:
         Method.BLEND: blend(history.level, origins, OUTPUTS),
         Method.YESTERDAY: same_hour_yesterday(history.level, origins, OUTPUTS),
     }
-    return _model(history, origins, targets, said, np.empty((0, OUTPUTS)), 0.0)
+    return _model(history, origins, targets, said, np.empty((0, OUTPUTS)), np.zeros((len(FIXED_SHARES), OUTPUTS)), 0.0)
 
 
 def predict(model: Model, history: History, hours: int) -> Outlook:
@@ -119,11 +127,12 @@ def predict(model: Model, history: History, hours: int) -> Outlook:
     origin = np.array([len(history.level)])
     further = blend(history.level, origin, hours)[0]
     level = further.copy()
+    yesterday = same_hour_yesterday(history.level, origin, min(hours, OUTPUTS))[0]
     if model.method is Method.YESTERDAY:
-        level[:OUTPUTS] = same_hour_yesterday(history.level, origin, min(hours, OUTPUTS))[0]
+        level[:OUTPUTS] = yesterday
     elif model.method is Method.TRAINED:
         trained = (inputs(history, origin, model.center) @ model.coefficients)[0] + model.center
-        level[:OUTPUTS] = (1 - BLEND_SHARE) * trained[:hours] + BLEND_SHARE * further[:OUTPUTS]
+        level[:OUTPUTS] = _mixed(model.shares[:, :hours], (trained[:hours], further[:OUTPUTS], yesterday))
     level = np.clip(level, model.lowest, model.highest)
     ahead = np.arange(hours)
     place = np.where(ahead < OUTPUTS, ahead, OUTPUTS - HOURS_PER_DAY + (ahead - OUTPUTS) % HOURS_PER_DAY)
@@ -138,18 +147,35 @@ def predict(model: Model, history: History, hours: int) -> Outlook:
 def _trained(history: History, origins: NDArray[np.int64]) -> Model:
     center = float(history.level.mean())
     coefficients, rehearsed = fit(history, origins, center)
-    steady = blend(history.level, origins, OUTPUTS)
     targets = history.level[origins[:, None] + np.arange(OUTPUTS)]
-    said = {
-        Method.TRAINED: (1 - BLEND_SHARE) * rehearsed + BLEND_SHARE * steady,
-        Method.BLEND: steady,
-        Method.YESTERDAY: same_hour_yesterday(history.level, origins, OUTPUTS),
-    }
-    return _model(history, origins, targets, said, coefficients, center)
+    steady, yesterday = blend(history.level, origins, OUTPUTS), same_hour_yesterday(history.level, origins, OUTPUTS)
+    parts = _shares((rehearsed, steady, yesterday), targets)
+    said = {Method.TRAINED: _mixed(parts, (rehearsed, steady, yesterday)), Method.BLEND: steady, Method.YESTERDAY: yesterday}
+    return _model(history, origins, targets, said, coefficients, parts, center)
+
+
+def _shares(said: Sequence[Matrix], targets: Matrix) -> Matrix:
+    """The shares for each hour ahead, the same for the hours of one day ahead: those of the newest rehearsed origins."""
+    days = []
+    for begin in range(0, OUTPUTS, HOURS_PER_DAY):
+        part = slice(-SHARE_ORIGINS, None), slice(begin, begin + HOURS_PER_DAY)
+        days.append(shares([one[part] for one in said], targets[part], np.array(FIXED_SHARES)))
+    return np.repeat(np.stack(days, axis=1), HOURS_PER_DAY, axis=1)
+
+
+def _mixed(parts: Matrix, said: Sequence[Matrix]) -> Matrix:
+    """What several methods say, each by its share of each hour ahead."""
+    return np.asarray(sum(share * one for share, one in zip(parts, said, strict=True)))
 
 
 def _model(  # noqa: PLR0913, PLR0917 - a model's parts
-    history: History, origins: NDArray[np.int64], targets: Matrix, said: dict[Method, Matrix], coefficients: Matrix, center: float
+    history: History,
+    origins: NDArray[np.int64],
+    targets: Matrix,
+    said: dict[Method, Matrix],
+    coefficients: Matrix,
+    parts: Matrix,
+    center: float,
 ) -> Model:
     recent = origins >= len(history.level) - OUTPUTS - CUT_DAYS * HOURS_PER_DAY
     mape = {method: _mape_percent(told[recent], targets[recent], history) for method, told in said.items()}
@@ -165,6 +191,7 @@ def _model(  # noqa: PLR0913, PLR0917 - a model's parts
         lowest=float(history.level.min()) - ROOM,
         highest=float(history.level.max()) + ROOM,
         coefficients=coefficients,
+        shares=parts,
         below=below,
         above=above,
         mape_percent=mape,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from gridgram.forecast import Method, Model
+from gridgram.forecast import FIXED_SHARES, Method, Model
 from gridgram.forecast_ridge import INPUTS, OUTPUTS
 from gridgram.interval import HOURS_PER_DAY
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-VERSION: Final = 1
+MODEL_VERSION: Final = 2
+ISSUE_VERSION: Final = 1
+FURTHER_ROWS: Final = len(FIXED_SHARES) + 2
+"""What a model has beside its coefficients, of one number for each hour ahead: the shares and the band's two ends."""
 _LENGTH: Final = struct.Struct("<BI")
 
 
@@ -45,15 +48,15 @@ def encode_models(models: Sequence[Model]) -> bytes:
     tables, columns, begin = {}, [], 0
     for model in models:
         tables[str(model.end_hour % HOURS_PER_DAY)] = {**_table(model), "begin": begin}
-        columns += [model.coefficients.ravel(), model.below, model.above]
-        begin += model.coefficients.size + 2 * OUTPUTS
-    return _packed(tables, columns)
+        columns += [model.coefficients.ravel(), model.shares.ravel(), model.below, model.above]
+        begin += model.coefficients.size + FURTHER_ROWS * OUTPUTS
+    return _packed(MODEL_VERSION, tables, columns)
 
 
 def decode_model(packed: bytes, hour_of_day: int) -> Model | None:
     """Unpack the model for origins at this hour of the day; None where there is none, or none of this version and of finite numbers."""
     try:
-        tables, numbers = _unpacked(packed)
+        tables, numbers = _unpacked(MODEL_VERSION, packed)
         table = tables.get(str(hour_of_day))
         return _model(table, numbers) if table is not None else None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, struct.error):
@@ -77,7 +80,8 @@ def _table(model: Model) -> dict[str, Any]:
 
 def _model(table: dict[str, Any], numbers: NDArray[np.float32]) -> Model | None:
     begin, inputs = table["begin"], table["inputs"]
-    mine = numbers[begin : begin + (inputs + 2) * OUTPUTS].astype(np.float64).reshape(inputs + 2, OUTPUTS)
+    rows = inputs + FURTHER_ROWS
+    mine = numbers[begin : begin + rows * OUTPUTS].astype(np.float64).reshape(rows, OUTPUTS)
     if not np.isfinite(mine).all() or inputs not in {0, INPUTS}:
         return None
     return Model(
@@ -90,8 +94,9 @@ def _model(table: dict[str, Any], numbers: NDArray[np.float32]) -> Model | None:
         float(table["lowest"]),
         float(table["highest"]),
         mine[:inputs],
-        mine[inputs],
-        mine[inputs + 1],
+        mine[inputs:-2],
+        mine[-2],
+        mine[-1],
         {Method(name): float(mape) for name, mape in table["mape_percent"].items()},
     )
 
@@ -99,13 +104,15 @@ def _model(table: dict[str, Any], numbers: NDArray[np.float32]) -> Model | None:
 def encode_issues(issues: Sequence[Issued]) -> bytes:
     """Pack issued forecasts, all of as many hours."""
     table = {"issues": [[issued.first_hour, issued.origin] for issued in issues]}
-    return _packed(table, [column for issued in issues for column in (issued.g_per_kwh, issued.low, issued.high, issued.own)])
+    return _packed(
+        ISSUE_VERSION, table, [column for issued in issues for column in (issued.g_per_kwh, issued.low, issued.high, issued.own)]
+    )
 
 
 def decode_issues(packed: bytes) -> list[Issued]:
     """Unpack issued forecasts; none from bytes that are not of this version."""
     try:
-        table, numbers = _unpacked(packed)
+        table, numbers = _unpacked(ISSUE_VERSION, packed)
         columns = numbers.astype(np.float64).reshape(len(table["issues"]), 4, -1)
         return [
             Issued(int(first_hour), int(origin), *of_one) for (first_hour, origin), of_one in zip(table["issues"], columns, strict=True)
@@ -114,15 +121,15 @@ def decode_issues(packed: bytes) -> list[Issued]:
         return []
 
 
-def _packed(table: dict[str, Any], columns: Sequence[NDArray[np.float64]]) -> bytes:
+def _packed(version: int, table: dict[str, Any], columns: Sequence[NDArray[np.float64]]) -> bytes:
     header = json.dumps(table, separators=(",", ":"), allow_nan=False).encode()
-    return b"".join([_LENGTH.pack(VERSION, len(header)), header, np.concatenate(columns).astype("<f4").tobytes()])
+    return b"".join([_LENGTH.pack(version, len(header)), header, np.concatenate(columns).astype("<f4").tobytes()])
 
 
-def _unpacked(packed: bytes) -> tuple[dict[str, Any], NDArray[np.float32]]:
+def _unpacked(expected: int, packed: bytes) -> tuple[dict[str, Any], NDArray[np.float32]]:
     version, size = _LENGTH.unpack_from(packed)
-    if version != VERSION:
-        msg = f"version {version} is not {VERSION}"
+    if version != expected:
+        msg = f"version {version} is not {expected}"
         raise ValueError(msg)
     end = _LENGTH.size + size
     return json.loads(packed[_LENGTH.size : end]), np.frombuffer(packed[end:], "<f4")

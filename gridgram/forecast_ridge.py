@@ -33,8 +33,16 @@ INPUTS: Final = 1 + SINGLE_HOURS + BLOCKS + 2 + 7 + 4
 """The constant, single hours, blocks, weeks, weekdays, seasons."""
 SEASON_WEIGHT: Final = 0.2
 DAYS_PER_YEAR: Final = 365.2425
-PENALTIES: Final = ((HOURS_PER_DAY, 0.5), (OUTPUTS, 3.0))
-"""The ridge's penalty for outputs up to an hour: chosen once on halves of years that no published figure is taken from."""
+MONTH_INPUT: Final = 1 + SINGLE_HOURS + BLOCKS + 1
+"""Which input is the mean of the last 28 days."""
+MONTH_WEIGHT: Final = 0.3
+PENALTIES: Final = ((HOURS_PER_DAY, 0.25), (OUTPUTS, 1.5))
+"""The ridge's penalty for outputs up to an hour: this and the weights below were chosen on years that no published figure is taken from."""
+HALF_LIFE_DAYS: Final = 365.0
+OTHER_SEASON_LOSS: Final = 0.7
+"""How much less than one of the same season an origin counts that lies half a year away in the calendar."""
+ROWS_AT_ONCE: Final = 50
+"""Products of more rows would be spread over all cores, which costs more than it brings, and answers need a core as well."""
 LEAST_TOLD: Final = 0.75
 """An origin trains only if so much of its last two days and of its outputs was told."""
 CUT_DAYS: Final = 28
@@ -72,16 +80,25 @@ def trainable(history: History) -> NDArray[np.int64]:
     return origins[(behind >= LEAST_TOLD) & (ahead >= LEAST_TOLD)]
 
 
+def weights(origins: NDArray[np.int64], cut: int) -> NDArray[np.float64]:
+    """How much each origin counts for forecasts from a cut on: less the older it is, and less the further its season is away."""
+    days = (cut - origins) / HOURS_PER_DAY
+    season = 1 - OTHER_SEASON_LOSS * (1 - np.cos(2 * np.pi * days / DAYS_PER_YEAR)) / 2
+    return np.asarray(0.5 ** (days / HALF_LIFE_DAYS) * season)
+
+
 def solve(gram: Matrix, products: Matrix) -> Matrix:
-    """The ridge's coefficients from inputs' x inputs and inputs' x outputs; the constant carries no penalty."""
-    coefficients = np.empty_like(products)
-    begin = 0
-    for end, penalty in PENALTIES:
-        penalties = np.full(len(gram), penalty)
-        penalties[0] = 0.0
-        coefficients[:, begin:end] = np.linalg.solve(gram + np.diag(penalties), products[:, begin:end])
-        begin = end
-    return coefficients
+    """The coefficients from inputs' x inputs and inputs' x outputs: the mean of two ridges. The constants carry no penalty.
+
+    One draws the hours ahead to the mean of all hours, the other to that of the last 28 days, for grids whose level drifts: the same
+    regression with each level taken from the mean of the 28 days before it. As that mean is an input, both are linear in the inputs.
+    """
+    drifting = gram @ _FROM_MONTH
+    of_month = gram[:, [MONTH_INPUT]]
+    alone = _ridge(gram, products)
+    moved = _FROM_MONTH @ _ridge(_FROM_MONTH.T @ drifting, _FROM_MONTH.T @ (products - of_month))
+    moved[MONTH_INPUT] += 1.0
+    return (alone + moved) / 2
 
 
 def fit(history: History, origins: NDArray[np.int64], center: float) -> tuple[Matrix, Matrix]:
@@ -95,16 +112,41 @@ def fit(history: History, origins: NDArray[np.int64], center: float) -> tuple[Ma
     newest = origins[-1]
     cuts = np.arange(newest + HOURS_PER_DAY, max(origins[0] + FIRST_CUT_DAYS * HOURS_PER_DAY, newest - REHEARSED_DAYS * HOURS_PER_DAY), -1)
     cuts = cuts[:: CUT_DAYS * HOURS_PER_DAY][::-1]
-    gram = np.zeros((rows.shape[1], rows.shape[1]))
-    products = np.zeros((rows.shape[1], OUTPUTS))
-    done = 0
     for cut, next_cut in pairwise(cuts.tolist()):
         known = int(np.searchsorted(origins, cut - OUTPUTS, side="right"))
-        gram += rows[done:known].T @ rows[done:known]
-        products += rows[done:known].T @ targets[done:known]
-        done = known
         ahead = slice(int(np.searchsorted(origins, cut)), int(np.searchsorted(origins, next_cut)))
-        said[ahead] = rows[ahead] @ solve(gram, products)
-    gram += rows[done:].T @ rows[done:]
-    products += rows[done:].T @ targets[done:]
-    return solve(gram, products), said + center
+        said[ahead] = rows[ahead] @ _fitted(rows[:known], targets[:known], weights(origins[:known], cut))
+    return _fitted(rows, targets, weights(origins, len(history.level))), said + center
+
+
+def _fitted(rows: Matrix, targets: Matrix, counts: NDArray[np.float64]) -> Matrix:
+    weighted = rows * counts[:, None]
+    gram, products = np.zeros((INPUTS, INPUTS)), np.zeros((INPUTS, targets.shape[1]))
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        part = slice(begin, begin + ROWS_AT_ONCE)
+        gram += weighted[part].T @ rows[part]
+        products += weighted[part].T @ targets[part]
+    return solve(gram, products)
+
+
+def _ridge(gram: Matrix, products: Matrix) -> Matrix:
+    coefficients = np.empty_like(products)
+    begin = 0
+    for end, penalty in PENALTIES:
+        penalties = np.full(len(gram), penalty)
+        penalties[0] = 0.0
+        coefficients[:, begin:end] = np.linalg.solve(gram + np.diag(penalties), products[:, begin:end])
+        begin = end
+    return coefficients
+
+
+def _from_month() -> Matrix:
+    """What turns inputs into those of the drifting grid: rows x this. Levels less the month's mean; of that itself a part stays."""
+    change = np.eye(INPUTS)
+    change[MONTH_INPUT, 1 : 1 + SINGLE_HOURS] = -SINGLE_WEIGHT
+    change[MONTH_INPUT, 1 + SINGLE_HOURS : MONTH_INPUT] = -1.0
+    change[MONTH_INPUT, MONTH_INPUT] = MONTH_WEIGHT
+    return change
+
+
+_FROM_MONTH: Final = _from_month()

@@ -14,7 +14,7 @@ from gridgram.backtest import LAST_WEEK, OURS, YESTERDAY, Backtest, backtest
 from gridgram.forecast import Method, predict, train
 from gridgram.forecast_candidates import blend, same_hour_last_week, same_hour_yesterday
 from gridgram.forecast_codec import Issued, decode_issues, decode_model, encode_issues, encode_models
-from gridgram.forecast_history import FROZEN_HOURS, history_of_values
+from gridgram.forecast_history import FROZEN_HOURS, LONGEST_HOURS, history_of_values
 from gridgram.forecast_ridge import OUTPUTS
 from gridgram.forecast_scores import coverage_percent, savings, score
 from tests.shared import shared
@@ -36,6 +36,20 @@ def test_a_year_is_trained_on_and_beats_what_needs_no_thought() -> None:
     assert yesterday is not None
     assert last_week is not None
     assert ours.mape_percent < min(yesterday.mape_percent, last_week.mape_percent)
+
+
+def test_two_years_at_most_are_learnt_from_and_what_lies_before_changes_nothing() -> None:
+    hours = grid(LONGEST_HOURS + 90 * 24)
+    other = np.concatenate([np.full(90 * 24, 7.0) + np.arange(90 * 24) % 5, hours[90 * 24 :]])
+    models = [train(history) for told in (hours, other) if (history := history_of_values(START, told))]
+
+    first, second = models
+
+    assert first
+    assert second
+    assert first.end_hour - first.first_hour == LONGEST_HOURS
+    assert first.coefficients.tobytes() == second.coefficients.tobytes()
+    assert first.shares.tobytes() == second.shares.tobytes()
 
 
 def test_less_than_a_year_is_not_trained_on_and_less_than_some_weeks_not_forecast_from() -> None:

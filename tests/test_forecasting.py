@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from gridgram.quality import QUALITY_CODES, Quality, Scope, Signal
 from gridgram.series import IntensitySeries, Source, month_series
 from service.app import build_gridgram
 from service.cli import app
+from service.forecasting import forecaster
 from service.forecasting.forecaster import model_name
 from service.forecasting.issuing import forecast, keep_issue
 from service.forecasting.requests import ForecastQuery, SkillQuery
@@ -29,7 +31,7 @@ from service.requests import read_request
 from service.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -97,8 +99,19 @@ async def test_some_weeks_of_hours_are_forecast_by_the_blend(gridgram: Gridgram)
     assert (series.g_per_kwh <= series.high).all()
 
 
-async def test_a_year_of_hours_is_trained_on_behind_the_first_answer(gridgram: Gridgram) -> None:
+async def test_a_year_of_hours_is_trained_on_behind_the_first_answer_and_never_in_the_thread_of_the_loop(
+    gridgram: Gridgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await hold(gridgram, YEAR)
+    threads: dict[str, set[int]] = {}
+    for name in ("train", "untrained", "predict", "history_of"):
+        work = getattr(forecaster, name)
+
+        def noted(*arguments: object, name: str = name, work: Callable[..., object] = work) -> object:
+            threads.setdefault(name, set()).add(threading.get_ident())
+            return work(*arguments)
+
+        monkeypatch.setattr(forecaster, name, noted)
 
     first = await hours_ahead(gridgram, "FR", Signal.LIFECYCLE, ORIGIN, ORIGIN + 96)
     await settled(gridgram)
@@ -108,6 +121,8 @@ async def test_a_year_of_hours_is_trained_on_behind_the_first_answer(gridgram: G
     assert "level trained" in second.sources[0].detail
     assert re.search(r" % in the 28 days before 2024-\d\d-\d\dT\d\d:00:00Z\.", second.sources[0].detail)
     assert await gridgram.intensity.store.kept(model_name("FR", Signal.LIFECYCLE))
+    assert threads.keys() == {"train", "untrained", "predict", "history_of"}
+    assert threading.get_ident() not in set.union(*threads.values())
 
 
 async def test_what_is_known_ahead_is_made_once_until_hours_arrive_or_one_has_passed(gridgram: Gridgram) -> None:
