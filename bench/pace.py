@@ -5,6 +5,7 @@ One that finds all connections waiting for answers is not sent, and counted.
     python bench/pace.py PORT PATH SECONDS CONNECTIONS RATE [WARM_SECONDS] < body
 
 Prints JSON: answered and refused (503) a second, and the 50th and 99th percentile of both from when a request was due. [ms]
+`late_ms` is how much of that passed before it was sent, as the load's own process has but its share of the cores.
 Those answered whose connection had been refused less than Retry-After before are told apart: who asks sooner than told may have to wait.
 What was due in the first WARM_SECONDS is sent and not counted. Runs in a process of its own.
 """
@@ -23,7 +24,8 @@ import uvloop
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 RETRY_AFTER = re.compile(rb"retry-after: *(\d+)", re.IGNORECASE)
-TICK_SECONDS = 0.001
+NAP_SECONDS = 0.0002
+"""Between two looks at what is due and what has come. A loop's own timers go by the millisecond, told as if the server had taken it."""
 REFUSED = 503
 Outcome = tuple[int, float, float, bool]
 """The status of an answer, when its request was due, how long it took from then, and whether it was sent sooner than told. [s]"""
@@ -32,10 +34,11 @@ Outcome = tuple[int, float, float, bool]
 class Connection(asyncio.Protocol):
     """One keep-alive connection; it goes back among the free ones with each answer."""
 
-    def __init__(self, request: bytes, free: deque[Connection], outcomes: list[Outcome]) -> None:
+    def __init__(self, request: bytes, free: deque[Connection], outcomes: list[Outcome], lates: list[tuple[float, float]]) -> None:
         self.request = request
         self.free = free
         self.outcomes = outcomes
+        self.lates = lates
         self.received = b""
         self.due_at = self.told_until = 0.0
         self.is_early = False
@@ -49,6 +52,7 @@ class Connection(asyncio.Protocol):
         """Send the request that is due."""
         self.due_at = due_at
         self.is_early = due_at < self.told_until
+        self.lates.append((due_at, time.perf_counter() - due_at))
         self.transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
@@ -84,19 +88,21 @@ async def pace(  # noqa: PLR0913, PLR0917 - what is on the command line
     loop = asyncio.get_running_loop()
     free: deque[Connection] = deque()
     outcomes: list[Outcome] = []
+    lates: list[tuple[float, float]] = []
     made = [
-        (await loop.create_connection(lambda: Connection(head.encode() + body, free, outcomes), "127.0.0.1", port))[0]
+        (await loop.create_connection(lambda: Connection(head.encode() + body, free, outcomes, lates), "127.0.0.1", port))[0]
         for _ in range(connections)
     ]
     started, due, unsent = time.perf_counter(), 0, 0
     while (now := time.perf_counter() - started) < seconds:
-        for number in range(due, int(now * rate)):
+        for number in range(due, int(now * rate) + 1):
             if free:
                 free.popleft().send(started + number / rate)
             elif number / rate >= warm_seconds:
                 unsent += 1
-        due = int(now * rate)
-        await asyncio.sleep(TICK_SECONDS)
+        due = int(now * rate) + 1
+        time.sleep(max(0.0, min(NAP_SECONDS, due / rate - (time.perf_counter() - started))))  # noqa: ASYNC251 - so short
+        await asyncio.sleep(0)
     await asyncio.sleep(1.0)
     counted = [outcome for outcome in outcomes if outcome[1] - started >= warm_seconds]
     length = seconds - warm_seconds
@@ -109,6 +115,7 @@ async def pace(  # noqa: PLR0913, PLR0917 - what is on the command line
         "unsent_rps": round(unsent / length),
         "answered_rps": round((len(well) + len(early)) / length),
         "answered_ms": percentiles(well),
+        "late_ms": percentiles([late for due_at, late in lates if due_at - started >= warm_seconds]),
         "early_rps": round(len(early) / length),
         "early_ms": percentiles(early),
         "refused_rps": round(len(refused) / length),
