@@ -80,10 +80,12 @@ class _Requests:
         return response
 
     def _refusal(self, request: BaseRequest, connection: Connection) -> web.Response:
-        connection.note_refused()
         headers = {**HEADERS, "Retry-After": str(RETRY_AFTER_SECONDS)}
         response = problem_response(problem_document("overloaded", REFUSED_DETAIL), headers, BareResponse)
-        if not request.content.is_eof() or self._stopping:
+        if request.content.is_eof() and not self._stopping:
+            connection.note_refused()
+        else:
+            self._load.requests_refused += 1
             response.force_close()  # its body need not be read
         return response
 
