@@ -58,12 +58,14 @@ class Rest:
             self._loop.call_later(TICK_SECONDS, self._tick)
         if self._refused > A_TICK:
             connection.stop_reading()
+            self._queue.is_held_short = True
             self._resting.append((self._loop.time() + RETRY_AFTER_SECONDS, connection))
 
     def end(self) -> None:
         """Read from all again."""
         while self._resting:
             self._resting.popleft()[1].go_on_reading()
+        self._queue.is_held_short = False
 
     def _tick(self) -> None:
         room = max(A_TICK, self._queue.most_waiting - self._queue.waiting)
@@ -71,6 +73,7 @@ class Rest:
         while self._resting and (room > 0 or self._resting[0][0] <= now):
             self._resting.popleft()[1].go_on_reading()
             room -= 1
+        self._queue.is_held_short = bool(self._resting)
         self._is_ticking = bool(self._refused or self._resting)
         self._refused = 0
         if self._is_ticking:

@@ -36,11 +36,13 @@ REFUSED_DETAIL = f"more requests wait than can be answered in time; try again in
 class Queue:
     """The requests of this process that have arrived and not been begun. Times are those of `time.perf_counter`. [s]"""
 
-    __slots__ = ("_burst_seconds", "_over_since", "_parked", "most_waiting", "waiting")
+    __slots__ = ("_burst_seconds", "_over_since", "_parked", "is_held_short", "most_waiting", "waiting")
 
     def __init__(self, most_waiting: int, burst_seconds: float) -> None:
         self.most_waiting = most_waiting
         self.waiting = 0
+        self.is_held_short = False
+        """Whether it is as short as it is because others are kept from it: then what comes is no burst, even if the queue was empty."""
         self._burst_seconds = burst_seconds
         self._over_since: float | None = None
         self._parked: deque[Callable[[bool], None]] = deque()
@@ -60,7 +62,7 @@ class Queue:
     def leave(self) -> None:
         """Take out a request that is begun, or never will be. A queue that was empty for a moment does not stand."""
         self.waiting -= 1
-        if not self.waiting:
+        if not self.waiting and not self.is_held_short:
             self._over_since = None
 
     @property

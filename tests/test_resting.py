@@ -104,6 +104,25 @@ def test_as_soon_as_there_is_room_those_who_rest_are_read_again() -> None:
     assert not len(rest)
 
 
+def test_while_some_rest_an_empty_queue_starts_no_new_burst() -> None:
+    rest, clock, queue = resting(waiting=65)
+    assert not queue.is_full(0.0)
+    assert queue.is_full(1.0)
+    for _ in range(1_000):
+        rest.refused(Refused())
+    for _ in range(65):
+        queue.leave()
+    queue.waiting = 65
+    during = queue.is_full(1.1)
+    clock.go_on(1.1 * RETRY_AFTER_SECONDS)
+    for _ in range(65):
+        queue.leave()
+    queue.waiting = 65
+
+    assert during
+    assert not queue.is_full(2.5)
+
+
 def test_nothing_ticks_while_nobody_is_refused() -> None:
     rest, clock, _ = resting()
     rest.refused(Refused())
