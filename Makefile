@@ -1,6 +1,6 @@
 # make run    a first answer: sets up .venv, starts the service on 127.0.0.1:8080 and prints a request to try
 # make test   the same set-up, then every test          make check  ruff, mypy, import-linter, openapi.yaml is current
-# make bench  print the speed table                      make soak   the long runs, with the figures that they measure
+# make bench  print the speed tables                     make soak   the long runs, with the figures that they measure
 # make site   build the documents that are served at /docs
 PYTHON ?= python3
 PORT ?= 8080
@@ -56,9 +56,12 @@ check: .venv/ready-test site
 	$(BIN)/python scripts/check_floors.py
 	$(BIN)/gridgram openapi | diff --unified openapi.yaml - || { echo 'openapi.yaml is not what the code promises: run make openapi'; exit 1; }
 
+# About half an hour on two cores, most of it for 100 million jobs; the seconds of each table are told.
 bench: .venv/ready-test
-	$(BIN)/python bench/run.py
-	$(BIN)/python bench/backfill.py 10 100
+	@for bench in run schedule page readers 'backfill 10 100' 'cluster 20'; do \
+		set -- $$bench; script=$$1; shift; begun=$$(date +%s); echo "== bench/$$script.py $$*"; \
+		$(BIN)/python bench/$$script.py $$* || exit 1; echo "($$(($$(date +%s) - begun)) s)"; \
+	done
 
 soak: .venv/ready-test
 	$(BIN)/python -m pytest -m soak -rP

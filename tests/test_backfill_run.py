@@ -30,9 +30,12 @@ from gridgram.quality import Quality
 from gridgram.series import month_series
 from service.backfill import plan, run
 from service.backfill.folder import OutputError, WorkFolder
+from service.backfill.output import OutputFormat
 from service.backfill.picture import month_place
+from service.backfill.run import useful_workers
+from service.backfill.spec import Spec
 from service.cli import app
-from tests.backfill import HEADER, backfilled, house, job_table, rows_of, written
+from tests.backfill import HEADER, NOW, backfilled, house, job_table, rows_of, written
 from tests.months import hours
 from tests.running import COMMAND, environment, gridgram, running_service, wait_until
 
@@ -218,6 +221,16 @@ def test_several_workers_write_the_same_bytes_as_one(tmp_path: Path, source: str
 
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
     assert one == two | {"output": "one.parquet"}
+
+
+@pytest.mark.parametrize(
+    ("output", "asked", "cores", "given"), [("parquet", 2, 8, 1), ("parquet", 9, 4, 4), ("csv", 2, 8, 2), ("csv", 9, 1, 1)]
+)
+def test_no_processes_are_started_that_would_only_share_cores(tmp_path: Path, output: str, asked: int, cores: int, given: int) -> None:
+    parquet.write_table(job_table(9), tmp_path / "jobs.parquet")
+    spec = Spec(tmp_path / "jobs.parquet", tmp_path / "out", OutputFormat(output), NOW)
+
+    assert useful_workers(spec, asked, cores) == given
 
 
 def test_parts_of_any_size_hold_the_same_rows(tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ class Appender:
         while (parts := self._parts.get()) is not None and self._error is None:
             for part in parts():
                 self._append(part)
+                del part
+            del parts  # nothing is held while the next one is waited for
             self._room.release()
         self._unsynced.put(None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,7 @@ def backfill(
     min_quality: Annotated[str, typer.Option(help="The worst quality of an hour that is accepted.")] = "annual",
     quarantine: Annotated[Path | None, typer.Option(help="Where rows without numbers are told; default OUT.quarantine.ndjson.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw energy and emissions by month and zone into this PNG.")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=MAX_WORKERS, help="Processes that convert.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=MAX_WORKERS, help="Processes that convert, at most one a core.")] = 1,
     part_rows: Annotated[int | None, typer.Option(min=1, help="Rows converted at a time; default 262,144.")] = None,
     dask: Annotated[str | None, typer.Option(help="Convert Parquet on the cluster of this scheduler: tcp://host:8786.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell which hours would be fetched.")] = False,
@@ -52,7 +53,7 @@ def backfill(
     """Convert a file of past jobs. A run that was cut off goes on when the same command is given again."""
     with errors(is_json=is_json):
         from service.backfill.picture import check_can_draw, draw  # noqa: PLC0415 - heavy parts are loaded where they are used
-        from service.backfill.run import convert, default_quarantine, prepare  # noqa: PLC0415
+        from service.backfill.run import convert, default_quarantine, prepare, useful_workers  # noqa: PLC0415
         from service.backfill.summary import print_summary  # noqa: PLC0415
 
         if plot is not None:
@@ -86,7 +87,8 @@ def backfill(
             if dask is not None:
                 told = _on_cluster(dask, spec, (source, output), tell, restart=restart, overwrite=overwrite)
             else:
-                told = convert(run(work, upstream_seconds=FETCH_SECONDS), workers=workers, tell=tell)
+                ready = run(work, upstream_seconds=FETCH_SECONDS)
+                told = convert(ready, workers=useful_workers(spec, workers, os.cpu_count() or 1), tell=tell)
         if plot is not None:
             draw(told, plot)
         if is_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -48,12 +49,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The batches of one part, and which row groups of the file those are, where they are kept whole."""
+    """The batches of one part, let go one by one as they are converted, and which row groups those are where they are kept whole."""
 
     piece: int
     ordinal: int
     is_last: bool
-    batches: Sequence[JobColumns]
+    batches: deque[JobColumns]
     whole: Piece | None = None
 
 
@@ -97,13 +98,13 @@ class Workshop:
             yield from self._whole_groups(piece, skip)
             return
         batches = self.file.read_piece(self.pieces[piece]) if self.pieces else self.file.read()  # type: ignore[attr-defined] # as above
-        held: list[JobColumns] = []
+        held: deque[JobColumns] = deque()
         rows = ordinal = 0
         for jobs in chain.from_iterable(whole.parts(self.spec.part_rows) for whole in batches):
             if rows >= self.spec.part_rows:
                 if ordinal >= skip:
                     yield Group(piece, ordinal, is_last=False, batches=held)
-                held, rows, ordinal = [], 0, ordinal + 1
+                held, rows, ordinal = deque(), 0, ordinal + 1
             held.append(jobs)
             rows += len(jobs.line)
         if held and ordinal >= skip:
@@ -114,14 +115,14 @@ class Workshop:
         assert self._table is not None  # noqa: S101 - what is carried is of Parquet
         wholes = self._table.whole_groups(self.pieces[piece], self.spec.part_rows)
         for ordinal, whole in enumerate(wholes[skip:], skip):
-            batches = list(self.file.read_piece(whole))  # type: ignore[attr-defined] # Parquet has pieces
+            batches = deque(self.file.read_piece(whole))  # type: ignore[attr-defined] # Parquet has pieces
             yield Group(piece, ordinal, is_last=ordinal == len(wholes) - 1, batches=batches, whole=whole)
 
     def converted(self, group: Group) -> tuple[list[Any], Totals, list[Quarantined]]:
         """The record batches of a part, without the columns that are carried, its sums and its rows without numbers."""
         totals, batches, quarantined = Totals(), [], []
-        for jobs in group.batches:
-            converted = self.converter.convert(jobs)
+        while group.batches:
+            converted = self.converter.convert(group.batches.popleft())
             batches.append(converted.batch if group.whole is None else converted.batch.select(self.encoder.ours))
             totals.add(converted.totals)
             quarantined += converted.quarantined

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from gridgram.errors import GridgramError
 from service.backfill.ahead import read_ahead
@@ -23,10 +23,13 @@ from service.backfill.append import Appender
 from service.backfill.folder import OutputError, WorkFolder, check_same, sync_file, sync_folder
 from service.backfill.hours import read_hours
 from service.backfill.keeping import Keeping
+from service.backfill.output import OutputFormat
+from service.backfill.parquet_table import is_parquet
 from service.backfill.parts import Workshop, convert_group, convert_piece, open_workshop
 from service.backfill.places import Places
 from service.backfill.plan import Plan, look_through
 from service.backfill.summary import summary
+from service.importing.csv_file import open_source
 from service.importing.faults import refused
 
 if TYPE_CHECKING:
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     from service.backfill.summary import BackfillSummary
     from service.backfill.totals import Totals
     from service.usecases import Gridgram
+
+CORES_OF_ONE: Final = 2
+"""So many cores one process keeps busy from Parquet to Parquet."""
 
 Tell: TypeAlias = "Callable[[str, int, int, int], None]"
 """Is told what is done ("looking", "fetching", "converting"), how much of it, of how much (0: unknown), and rows quarantined."""
@@ -151,9 +157,21 @@ def _converted(ready: Ready, keeping: Keeping, workers: int, tell: Tell, is_stop
             if is_stopped():
                 raise Stopped(f"the run was stopped after {appender.totals.rows:,} rows; the same command goes on from there")
             appender.put(parts)
+            del parts  # a part is let go once it is written
     told = summary(ready.spec, appender.totals)
     finish(ready, workshop, appender, told)
     return told
+
+
+def useful_workers(spec: Spec, workers: int, cores: int) -> int:
+    """How many processes a run is given of those that were asked for: no more than there are cores.
+
+    From Parquet to Parquet one process reads, converts and encodes in threads and keeps two cores busy; two processes, which hand over
+    their bytes in files, would take longer.
+    """
+    workers = min(workers, cores)
+    is_carried = spec.output_format is OutputFormat.PARQUET and is_parquet(open_source(spec.source))
+    return 1 if is_carried and workers <= CORES_OF_ONE else workers
 
 
 def _workshop(ready: Ready) -> Workshop:
@@ -178,8 +196,8 @@ def _work(workshop: Workshop, appender: Appender, pool: Executor | None, folder:
         if pool is not None:
             yield pool.submit(convert_group, group, str(folder)).result
         else:
-            converted = workshop.converted(group)
-            yield partial(_encoded, workshop, replace(group, batches=()), converted)  # what was read is not held until it is written
+            yield _converting(workshop, group)
+        del group  # what was read is let go before more is converted
 
 
 def _groups(workshop: Workshop, piece: int, skip: int) -> Iterator[Group]:
@@ -188,7 +206,12 @@ def _groups(workshop: Workshop, piece: int, skip: int) -> Iterator[Group]:
         skip = 0
 
 
-def _encoded(workshop: Workshop, group: Any, converted: Any) -> list[Part]:  # noqa: ANN401 - as `Workshop.encoded` takes them
+def _converting(workshop: Workshop, group: Group) -> Callable[[], list[Part]]:
+    """Convert a group now; it is encoded when the parts are asked for."""
+    return partial(_encoded, workshop, group, workshop.converted(group))
+
+
+def _encoded(workshop: Workshop, group: Group, converted: Any) -> list[Part]:  # noqa: ANN401 - as `Workshop.encoded` takes them
     return [workshop.encoded(group, *converted)]
 
 
