@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 
 from gridgram.errors import Fault, InvalidInput
-from gridgram.interval import EARLIEST, HORIZON, parse_duration, parse_time, to_microseconds
+from gridgram.interval import EARLIEST, HORIZON, parse_duration, parse_microseconds, to_microseconds
 from gridgram.profile import stepped_profile
 from gridgram.quality import Quality, Signal
 from service.limits import MAX_ENERGY_KWH, MAX_LOCATION_CHARACTERS, MAX_PUE, MAX_SPAN_DAYS, MAX_TIME_CHARACTERS
@@ -114,7 +114,7 @@ def _plain_profile(start_text: Any, step_text: Any, kwh: Any, now: datetime) -> 
         return None
     if not least_kwh or kinds != _FLOATS:  # -0.0 is no less than 0.0, and would be told again in the answer
         kwh = [float(number) or 0.0 for number in kwh]
-    start, step = to_microseconds(parse_time(start_text)), parse_duration(step_text)
+    start, step = parse_microseconds(start_text), parse_duration(step_text)
     duration, latest = step * len(kwh), to_microseconds(now) + _HORIZON
     if step < MIN_STEP or duration > _LONGEST or not _EARLIEST <= start <= latest - duration:
         return None

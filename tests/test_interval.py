@@ -26,6 +26,7 @@ from gridgram.interval import (
     hour_start,
     months_between,
     parse_duration,
+    parse_microseconds,
     parse_time,
     to_microseconds,
 )
@@ -189,12 +190,13 @@ def test_the_same_instant_in_any_offset_is_the_same_time(instant: datetime, minu
 @given(INSTANTS)
 def test_an_instant_survives_writing_and_reading(instant: datetime) -> None:
     assert parse_time(format_time(instant)) == instant
+    assert parse_microseconds(format_time(instant)) == to_microseconds(instant)
     assert from_microseconds(to_microseconds(instant)) == instant
 
 
 @given(st.text(max_size=40))
 def test_no_text_makes_reading_a_time_or_a_duration_fail_in_another_way(text: str) -> None:
-    for read in (parse_time, parse_duration):
+    for read in (parse_time, parse_microseconds, parse_duration):
         try:
             read(text)
         except ValueError as error:
