@@ -37,7 +37,7 @@ MONTH_INPUT: Final = 1 + SINGLE_HOURS + BLOCKS + 1
 """Which input is the mean of the last 28 days."""
 MONTH_WEIGHT: Final = 0.3
 PENALTIES: Final = ((HOURS_PER_DAY, 0.25), (OUTPUTS, 1.5))
-"""The ridge's penalty for outputs up to an hour: this and the weights below were chosen on years that no published figure is taken from."""
+"""The ridge's penalty for outputs up to an hour. How this and the weights below were chosen is told in docs/forecast.md."""
 HALF_LIFE_DAYS: Final = 365.0
 OTHER_SEASON_LOSS: Final = 0.7
 """How much less than one of the same season an origin counts that lies half a year away in the calendar."""
