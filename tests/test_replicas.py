@@ -69,7 +69,7 @@ async def client() -> AsyncIterator[Callable[..., Any]]:
 
 
 async def burst(start: Callable[..., RunningService], store: str, tape: Tape, requests: int, at_once: int) -> None:
-    services = [start(store) for _ in range(2)]
+    services = [start(store, GRIDGRAM_QUEUE_REQUESTS=str(requests)) for _ in range(2)]  # that a burst may be too long is tested elsewhere
     tape.delay_seconds = 0.5
     room = asyncio.Semaphore(at_once)
     async with client() as post:
