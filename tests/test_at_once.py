@@ -124,6 +124,7 @@ async def gridgram(tmp_path: Path) -> AsyncIterator[Gridgram]:
         json.dumps(JOB).replace('"step"', '"step": "PT1H", "step"').encode(),
         json.dumps(JOB | {"energy": {**JOB["energy"], "start": "2024-03-05T06:30:00"}}).encode(),  # type: ignore[dict-item]
         json.dumps(JOB | {"location": "FR\n"}).encode(),
+        json.dumps(JOB).replace("FR", "FR\t").encode(),
         json.dumps(JOB | {"location": "XX"}).encode(),
         json.dumps(JOB | {"unknown": 1}).encode(),
         json.dumps(JOB | {"min_quality": "given"}).encode(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridgram.errors import InvalidInput
-from service.jobs import PLAIN_STEPS, Job, _read_plainly, _read_thoroughly, read_job
+from service.body import UnreadableBody, parse_json
+from service.jobs import PLAIN_STEPS, Job, _read_plainly, _read_thoroughly, read_job, read_plain_json
 
 NOW = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
 ENERGY = {"start": "2024-03-11T00:00:00Z", "step": "PT1H", "kwh": [1.2, 0.8]}
@@ -62,6 +65,34 @@ def test_a_sound_job_of_equal_steps_is_read_the_short_way(kwh: list[float], step
     assert job is not None
     assert job == read_thoroughly(members)
     assert job.profile.total_kwh == pytest.approx(sum(kwh))
+
+
+@given(st.lists(st.from_regex(r"-?[0-9]{1,21}(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?", fullmatch=True), min_size=1, max_size=4))
+def test_numbers_of_a_body_are_read_as_every_other_body_is_read(numbers: list[str]) -> None:
+    energy = json.dumps(ENERGY).replace("1.2, 0.8", ", ".join(numbers))
+    body = f'{{"location": "FR", "energy": {energy}}}'.encode()
+    short = read_plain_json(body, NOW)
+
+    try:
+        members = parse_json(body)
+    except UnreadableBody:
+        assert short is None
+    else:
+        assert repr(short) == repr(_read_plainly(members, NOW))
+
+
+@given(st.floats(0, 1e12), st.integers(0, 3))
+def test_a_number_is_read_from_a_body_as_it_was_written(kwh: float, repeated: int) -> None:
+    body = json.dumps({"location": "FR", "energy": {**ENERGY, "kwh": [kwh] * (repeated + 1)}}).encode()
+    job = read_plain_json(body, NOW)
+
+    assert job is not None
+    assert list(job.profile.kwh) == [kwh] * (repeated + 1)
+
+
+@pytest.mark.parametrize("kwh", [math.nan, math.inf, -math.inf, -1.0, True, "1", None])
+def test_what_is_no_energy_is_not_read_the_short_way(kwh: object) -> None:
+    assert _read_plainly({"location": "FR", "energy": {**ENERGY, "kwh": [1.0, kwh, 1.0]}}, NOW) is None
 
 
 def test_a_long_or_flat_or_given_job_is_read_by_the_models() -> None:
