@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import ConfigDict, FailFast, Field, StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
 
 from gridgram.interval import check_range, parse_time, to_microseconds
@@ -33,7 +33,8 @@ class _Written(TypedDict):
     kwh: Annotated[float, Field(ge=0, le=MAX_ENERGY_KWH, allow_inf_nan=False)]
 
 
-_WRITTEN: Final = TypeAdapter(Annotated[list[_Written], Field(min_length=1, max_length=MAX_POINTS, strict=True)])
+_WRITTEN: Final = TypeAdapter(Annotated[list[_Written], Field(min_length=1, max_length=MAX_POINTS, strict=True), FailFast()])
+"""It stops at the first interval that is not sound: the faults of all the others would only take memory here."""
 
 
 def read_spans(points: object, now: datetime) -> list[Span] | None:
