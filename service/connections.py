@@ -22,7 +22,7 @@ from aiohttp.web_protocol import RequestHandler
 from service.body import SlowBody
 from service.guard import HEADERS, BareResponse
 from service.problems import CONTENT_TYPE, problem_document
-from service.shedding import REFUSAL, REFUSAL_OF_CONNECTION, SPARED, TOO_SLOW, is_whole_request
+from service.shedding import REFUSAL, REFUSAL_OF_CONNECTION, SHORT_SHARE, SPARED, TOO_SLOW, is_whole_request
 from service.short_way import plain_body
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Connection(RequestHandler):
         if body is None or self.transport.get_write_buffer_size():
             return False
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        self.queue.park(partial(self._go_short_way, short_way, body))
+        self.queue.park(partial(self._go_short_way, short_way, body), SHORT_SHARE)
         return True
 
     def _go_short_way(self, short_way: ShortWay, body: bytes, may_begin: bool) -> None:  # noqa: FBT001 - as the queue tells it

@@ -30,6 +30,8 @@ LONG_QUEUE = 32
 """A longer queue is not worked off in one go: others must be seen, and refused, meanwhile."""
 TURN_REQUESTS = 8
 """So many requests of a long queue are begun in one turn of the event loop: some milliseconds at most."""
+SHORT_SHARE = 0.25
+"""One that is answered in one go counts for so much of another."""
 REFUSED_DETAIL = f"more requests wait than can be answered in time; try again in {RETRY_AFTER_SECONDS} s"
 
 
@@ -45,7 +47,7 @@ class Queue:
         """Whether it is as short as it is because others are kept from it: then what comes is no burst, even if the queue was empty."""
         self._burst_seconds = burst_seconds
         self._over_since: float | None = None
-        self._parked: deque[Callable[[bool], None]] = deque()
+        self._parked: deque[tuple[Callable[[bool], None], float]] = deque()
 
     def is_full(self, now: float) -> bool:
         """Whether a request that arrives now is to be refused."""
@@ -56,7 +58,7 @@ class Queue:
         if now - self._over_since < self._burst_seconds:
             return False
         while len(self._parked) > self.most_waiting:  # what is left of the burst would let all that come wait for as long again
-            self._parked.pop()(False)
+            self._parked.pop()[0](False)
         return True
 
     def leave(self) -> None:
@@ -78,20 +80,23 @@ class Queue:
             if not turn.done():
                 turn.set_result(may_begin)
 
-        self.park(tell)
+        self.park(tell, 1.0)
         return await turn
 
-    def park(self, tell: Callable[[bool], None]) -> None:
-        """Call `tell` when it is the turn of a request, with whether it may begin."""
+    def park(self, tell: Callable[[bool], None], share: float) -> None:
+        """Call `tell` when it is the turn of a request, with whether it may begin; `share` is what it counts for."""
         if not self._parked:
             loop = asyncio.get_running_loop()
             loop.call_soon(self._begin_some, loop)
-        self._parked.append(tell)
+        self._parked.append((tell, share))
 
     def _begin_some(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            for _ in range(min(TURN_REQUESTS, len(self._parked)) if self.is_long else len(self._parked)):
-                self._parked.popleft()(True)
+            begun, most = 0.0, TURN_REQUESTS if self.is_long else len(self._parked)
+            while self._parked and begun < most:
+                tell, share = self._parked.popleft()
+                begun += share
+                tell(True)
         finally:
             if self._parked:
                 loop.call_soon(self._begin_some, loop)
