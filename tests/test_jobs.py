@@ -24,6 +24,7 @@ TIMES = st.one_of(
     st.sampled_from(["2024-03-11T00:00:00Z", "2024-03-11t00:00:00z", "2024-03-11T24:00:00Z", "2024-03-11", "2024-03-11T00:00:60Z", 0]),
     st.sampled_from(["2024-03-11T01:00:00+01:00", "2026-12-08T12:34:56Z", "2026-12-08T11:34:57Z", "2024-03-11T00:00,00Z", "x" * 65]),
 )
+EMPTY: st.SearchStrategy[Any] = st.sampled_from(["", {}, None, 0, False])
 STEPS = st.sampled_from(["PT1H", "PT5M", "PT0.5S", "PT1.000001S", "P1D", "P366D", "P367D", "P1M", "", 3_600, "PT0S"])
 ENERGIES = st.fixed_dictionaries(
     {"start": TIMES, "step": STEPS, "kwh": st.lists(NUMBERS, max_size=4)}, optional={"end": TIMES, "total_kwh": NUMBERS, "wh": NUMBERS}
@@ -36,7 +37,7 @@ MEMBERS = st.fixed_dictionaries(
         "pue": st.one_of(NUMBERS, st.floats(1, 10)),
         "signal": st.sampled_from(["lifecycle", "direct", "marginal", "all", None]),
         "min_quality": st.sampled_from(["measured", "annual", "best"]),
-        "include": st.lists(st.sampled_from(["hours", "equivalents", "all"]), max_size=3),
+        "include": st.one_of(st.lists(st.sampled_from(["hours", "equivalents", "all"]), max_size=3), EMPTY),
         "intensity_g_per_kwh": NUMBERS,
         "unknown": NUMBERS,
     },
@@ -93,6 +94,12 @@ def test_a_number_is_read_from_a_body_as_it_was_written(kwh: float, repeated: in
 @pytest.mark.parametrize("kwh", [math.nan, math.inf, -math.inf, -1.0, True, "1", None])
 def test_what_is_no_energy_is_not_read_the_short_way(kwh: object) -> None:
     assert _read_plainly({"location": "FR", "energy": {**ENERGY, "kwh": [1.0, kwh, 1.0]}}, NOW) is None
+
+
+@pytest.mark.parametrize("include", ["", {}, None, 0, False])
+def test_what_is_to_be_included_is_a_list_even_when_it_is_empty(include: Any) -> None:
+    with pytest.raises(InvalidInput, match="/include"):
+        read_job({"location": "FR", "energy": ENERGY, "include": include}, NOW)
 
 
 def test_a_long_or_flat_or_given_job_is_read_by_the_models() -> None:
