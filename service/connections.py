@@ -120,19 +120,27 @@ class Connection(RequestHandler):
         short_way = cast("Server", self._manager).short_way
         if short_way is None or self.is_refused or len(self._messages) != 1 or self.transport is None:
             return False
-        message, content = self._messages[0]
-        body = plain_body(message, content, data)
+        arrived = self._messages[0]
+        body = plain_body(*arrived, data)
         if body is None or self.transport.get_write_buffer_size():
             return False
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        self.queue.park(partial(self._go_short_way, short_way, body), SHORT_SHARE)
+        self.queue.park(partial(self._go_short_way, short_way, arrived, body), SHORT_SHARE)
         return True
 
-    def _go_short_way(self, short_way: ShortWay, body: bytes, may_begin: bool) -> None:  # noqa: FBT001 - as the queue tells it
+    def _go_short_way(
+        self,
+        short_way: ShortWay,
+        arrived: tuple[object, StreamReader],
+        body: bytes,
+        may_begin: bool,  # noqa: FBT001 - as the queue tells it
+    ) -> None:
         """Answer the request that waited, if its client is still there; what the short way does not answer goes the whole way."""
         if self.transport is None or self._parser is None:
             return
-        message, content = self._messages[0]
+        if not self._messages or self._messages[0] is not arrived:  # the next request came meanwhile and has sent it the whole way
+            return
+        message, content = arrived
         assert isinstance(message, RawRequestMessage)  # noqa: S101 - for the type checker: `plain_body` looked
         answer = short_way.answer(message.headers, body) if may_begin else REFUSAL
         if answer is None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import signal
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.shedding import LONG_QUEUE
 from tests.running import running_service, wait_until
-from tests.wire import connect, get, hear, request
+from tests.wire import Answer, connect, get, hear, request
 
 if TYPE_CHECKING:
     import socket
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.running import RunningService
-    from tests.wire import Answer
 
 JOB = {"location": "FR", "energy": {"start": "2024-03-11T00:00:00Z", "step": "PT1H", "kwh": [1.2] * 24}, "include": ["hours"]}
 BODY = json.dumps(JOB).encode()
@@ -60,6 +62,15 @@ def hear_next(answers: BinaryIO) -> bytes:
     head = b"".join(iter(answers.readline, b"\r\n"))
     assert head.startswith(b"HTTP/1.1 200 ")
     return answers.read(int(re.findall(rb"(?i)content-length: (\d+)", head)[0]))
+
+
+def hear_two(connection: socket.socket) -> Iterator[Answer]:
+    """The next two of several answers on one connection."""
+    with connection.makefile("rb") as answers:
+        for _ in range(2):
+            status = answers.readline().split()[1]
+            headers = http.client.parse_headers(answers)
+            yield Answer(int(status), headers, answers.read(int(headers["Content-Length"])), 0.0)
 
 
 def facts(answer: Answer) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -141,6 +152,26 @@ def test_requests_that_come_at_once_on_one_connection_are_answered_in_their_orde
     assert together == [1 + number / 10 for number in range(6)]
     assert pair == ["FR", {"status": "ok"}]
     assert (first, rest) == ("FR", {"status": "ok"})
+
+
+def test_in_a_long_queue_the_next_request_of_a_connection_changes_nothing_for_the_first(logging: RunningService) -> None:
+    def asked(number: int, which: int) -> tuple[str, float, bytes]:
+        name, pue = f"long-{number}-{which}", 1 + number / 1000 + which
+        return name, pue, request("POST", "/v1/emissions", json.dumps(JOB | {"pue": pue}).encode(), KEPT | {"X-Request-ID": name})
+
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connect(logging)) for _ in range(4 * LONG_QUEUE)]
+        short_way(connections[0], SHORT)  # from now on its hours are in memory
+        logging.process.send_signal(signal.SIGSTOP)
+        for number, connection in enumerate(connections):
+            connection.sendall(asked(number, 0)[2])
+        logging.process.send_signal(signal.SIGCONT)  # it reads all these at once, and those that follow while they wait
+        for number, connection in enumerate(connections):
+            connection.sendall(asked(number, 1)[2])
+        wanted = [asked(number, which)[:2] for number in range(len(connections)) for which in (0, 1)]
+        told = [(answer.headers["X-Request-ID"], answer.json["pue"]) for connection in connections for answer in hear_two(connection)]
+
+    assert told == wanted
 
 
 def test_an_answer_to_a_client_that_has_gone_disturbs_nobody(logging: RunningService) -> None:
