@@ -12,9 +12,9 @@ from pyarrow import parquet
 from gridgram.errors import InvalidInput
 from service.backfill import carried
 from service.backfill.carried import Carried
-from service.backfill.footer import CREATED_BY, MAGIC, NUM_ROWS, split_parquet
+from service.backfill.footer import CREATED_BY, MAGIC, NUM_ROWS, ROW_GROUPS, split_parquet
 from service.backfill.parquet_table import ParquetTable
-from service.backfill.thrift import BINARY, I64, read_structure, with_content, write_structure
+from service.backfill.thrift import BINARY, I64, LIST, STRUCT, members_of, read_structure, with_content, write_structure
 from tests.backfill import backfilled, job_table
 
 if TYPE_CHECKING:
@@ -46,9 +46,14 @@ def write(path: Path, table: pa.Table, **how: Any) -> Path:
 
 def with_footer(path: Path, number: int, kind: int, content: Any) -> Path:
     """The same file with something else in a field of its footer."""
-    pages, footer = split_parquet(path.read_bytes())
-    changed = write_structure(with_content(read_structure(footer), number, kind, content))
-    path.write_bytes(MAGIC + bytes(pages) + changed + len(changed).to_bytes(4, "little") + MAGIC)
+    _, footer = split_parquet(path.read_bytes())
+    return with_footer_bytes(path, write_structure(with_content(read_structure(footer), number, kind, content)))
+
+
+def with_footer_bytes(path: Path, footer: bytes) -> Path:
+    """The same pages under another footer."""
+    pages, _ = split_parquet(path.read_bytes())
+    path.write_bytes(MAGIC + bytes(pages) + footer + len(footer).to_bytes(4, "little") + MAGIC)
     return path
 
 
@@ -131,6 +136,37 @@ def test_a_file_that_forgot_the_dictionary_in_its_sizes_is_written_anew(tmp_path
     with_footer(source, CREATED_BY, BINARY, b"parquet-mr version 1.2.8")
 
     assert Carried.of(ParquetTable(source), 1_000) is None
+
+
+@pytest.mark.parametrize(
+    "field",
+    [b"\x8b\x00", b"\x8d" + bytes(16), b"\x05\x0c\x02"],
+    ids=["a map", "a uuid", "its writer as a number"],
+)
+def test_a_footer_with_what_only_other_readers_pass_over_is_no_obstacle(tmp_path: Path, field: bytes) -> None:
+    source = write(tmp_path / "jobs.parquet", job_table(400))
+    _, footer = split_parquet(source.read_bytes())
+    if field[0] == 0x05:  # in place of the text that stands there
+        footer = write_structure([one for one in read_structure(footer) if one[0] != CREATED_BY])
+    with_footer_bytes(source, footer[:-1] + field + b"\x00")
+
+    backfilled(source, tmp_path / "out.parquet")
+
+    own = parquet.read_table(source)
+    assert parquet.read_table(tmp_path / "out.parquet").select(own.schema.names).equals(own)
+
+
+def test_of_row_groups_that_are_told_twice_the_jobs_keep_their_own_numbers(tmp_path: Path) -> None:
+    source = write(tmp_path / "jobs.parquet", job_table(600))
+    backfilled(source, tmp_path / "once.parquet")
+    fields = read_structure(split_parquet(source.read_bytes())[1])
+    place = [field[0] for field in fields].index(ROW_GROUPS)
+    backwards = [ROW_GROUPS, LIST, (STRUCT, members_of(fields, ROW_GROUPS)[::-1])]
+    with_footer_bytes(source, write_structure([*fields[:place], backwards, *fields[place:]]))
+
+    backfilled(source, tmp_path / "twice.parquet")
+
+    assert parquet.read_table(tmp_path / "twice.parquet").equals(parquet.read_table(tmp_path / "once.parquet"))
 
 
 def test_a_part_of_output_stays_small_enough_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

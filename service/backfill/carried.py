@@ -1,7 +1,7 @@
 """Columns of a Parquet file that are carried to another as they are: their pages are copied, nobody encodes them again.
 
-That needs row groups that are kept whole, and pages that lie where the footer says. A file of which one or the other does not hold is
-written anew instead, which takes longer and gives the same columns.
+That needs row groups that are kept whole, pages that lie where the footer says, and a footer that we understand as others do. A file of
+which any of these does not hold is written anew instead, which takes longer and gives the same columns.
 """
 
 from __future__ import annotations
@@ -84,7 +84,11 @@ class Carried:
             if not 0 < group.num_rows <= most_rows or group.total_byte_size > MAX_GROUP_BYTES:
                 return None
         footer, size = table.footer()
-        return cls(table, fields) if _lies_as_told(fields := read_structure(footer), size - len(footer)) else None
+        try:
+            fields = read_structure(footer)
+            return cls(table, fields) if _lies_as_told(fields, size - len(footer)) else None
+        except (ValueError, TypeError, AttributeError):  # a field of another type than the format's is as good as absent to other readers
+            return None
 
     def groups(self, first: int, end: int) -> list[list[Chunk]]:
         """The column chunks of some row groups, in order. Raises InvalidInput where the file cannot be read."""

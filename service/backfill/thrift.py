@@ -16,8 +16,11 @@ _LONG_LIST: Final = 15
 
 
 def read_structure(encoded: bytes) -> Fields:
-    """The structure that these bytes begin with."""
-    return _Reader(encoded).structure()
+    """The structure that these bytes begin with. Raises ValueError for a type that Parquet does not use, a field told twice, a cut."""
+    try:
+        return _Reader(encoded).structure()
+    except IndexError as error:
+        raise ValueError("a footer ends too early") from error
 
 
 def write_structure(fields: Fields) -> bytes:
@@ -52,10 +55,14 @@ class _Reader:
 
     def structure(self) -> Fields:
         fields: Fields = []
+        told: set[int] = set()
         number = 0
         while head := self._byte():
             kind, ahead = head & 15, head >> 4
             number = number + ahead if ahead else self._zigzag()
+            if number in told:
+                raise ValueError(f"a footer tells field {number} twice")
+            told.add(number)
             fields.append([number, kind, self._content(kind)])
         return fields
 
