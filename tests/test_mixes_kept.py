@@ -254,6 +254,48 @@ async def test_a_month_that_cannot_be_understood_counts_as_not_held_and_is_mende
     assert len(told(await kept_in(store).read("FR", FIRST, FIRST + 3))) == 1
 
 
+class Held(SqliteStore):
+    """A store that holds back what it has read, once, until it is let go."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.has_read, self.may_go = asyncio.Event(), asyncio.Event()
+
+    async def kept(self, name: str) -> bytes | None:
+        found = await super().kept(name)
+        if not self.has_read.is_set():
+            self.has_read.set()
+            await self.may_go.wait()
+        return found
+
+
+async def test_a_read_that_began_before_hours_were_put_does_not_hide_them_when_it_ends_after(tmp_path: Path) -> None:
+    store = Held(tmp_path / "series.db")
+    mine = kept_in(store)
+    early = asyncio.create_task(mine.read("FR", FIRST, FIRST + 1))
+    await store.has_read.wait()
+    await mine.put(mixes(GAS))
+    store.may_go.set()
+
+    assert [mix for _, mix, *_ in told(await early)] == [GAS]
+    assert [mix for _, mix, *_ in told(await mine.read("FR", FIRST, FIRST + 1))] == [GAS]
+    await store.close()
+
+
+async def test_a_read_that_began_before_another_process_wrote_is_not_taken_for_a_look_after_it(store: SqliteStore, tmp_path: Path) -> None:
+    held = Held(tmp_path / "series.db")
+    mine = kept_in(held)
+    early = asyncio.create_task(mine.read("FR", FIRST, FIRST + 1))
+    await held.has_read.wait()
+    await kept_in(store).put(mixes(GAS))
+    mine.look_again()
+    held.may_go.set()
+    await early
+
+    assert [mix for _, mix, *_ in told(await mine.read("FR", FIRST, FIRST + 1))] == [GAS]
+    await held.close()
+
+
 class Away:
     """A store that is away."""
 

@@ -42,6 +42,8 @@ Key = tuple[str, "Month"]
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
+    """A month as the store had it at an instant. [monotonic s]"""
+
     mix: MixSeries
     at: float
 
@@ -54,6 +56,7 @@ class KeptMixes:
     failed: Callable[[StoreError], None]
     lost: Callable[[str, Month], None]
     _seen: OrderedDict[Key, _Seen] = field(default_factory=OrderedDict)
+    _outdated_at: float = field(default=float("-inf"))
 
     async def read(self, zone: str, first_hour: int, end_hour: int) -> MixSeries:
         """The hours [first_hour, end_hour) as they are held, explicit holes where nothing is."""
@@ -65,20 +68,21 @@ class KeptMixes:
         is_stored = True
         for month, new in month_mixes(mix).items():
             try:
-                self._remember(month, await self._laid_over(month, new))
+                after = await self._laid_over(month, new)
+                self._remember(month, after, time.monotonic())
             except StoreError as error:
                 self.failed(error)
                 is_stored = False
-                self._remember(month, overlay_mix(self._last_seen(mix.zone, month), new)[0])
+                self._remember(month, overlay_mix(self._last_seen(mix.zone, month), new)[0], time.monotonic())
         return is_stored
 
     def look_again(self) -> None:
         """Read from the store at the next call."""
-        self._seen = OrderedDict((key, _Seen(seen.mix, float("-inf"))) for key, seen in self._seen.items())
+        self._outdated_at = time.monotonic()
 
     async def _month(self, zone: str, month: Month) -> MixSeries:
-        seen = self._seen.get((zone, month))
-        if seen is not None and time.monotonic() - seen.at <= FRESH_SECONDS:
+        seen, now = self._seen.get((zone, month)), time.monotonic()
+        if seen is not None and now - seen.at <= FRESH_SECONDS and seen.at > self._outdated_at:
             self._seen.move_to_end((zone, month))
             return seen.mix
         try:
@@ -86,9 +90,12 @@ class KeptMixes:
         except StoreError as error:
             self.failed(error)
             return self._last_seen(zone, month)
+        newer = self._seen.get((zone, month))
+        if newer is not None and newer.at > now:  # what was put, or read, since this read began
+            return newer.mix
         if seen is not None and seen.mix.quality.any() and not held.quality.any():
             self.lost(zone, month)
-        self._remember(month, held)
+        self._remember(month, held, now)
         return held
 
     async def _held(self, zone: str, month: Month) -> tuple[bytes | None, MixSeries]:
@@ -122,8 +129,8 @@ class KeptMixes:
         seen = self._seen.get((zone, month))
         return missing_mix(zone, month.first_hour, month.hours) if seen is None else seen.mix
 
-    def _remember(self, month: Month, mix: MixSeries) -> None:
-        self._seen[mix.zone, month] = _Seen(mix, time.monotonic())
+    def _remember(self, month: Month, mix: MixSeries, at: float) -> None:
+        self._seen[mix.zone, month] = _Seen(mix, at)
         self._seen.move_to_end((mix.zone, month))
         while len(self._seen) > REMEMBERED_MONTHS:
             self._seen.popitem(last=False)
