@@ -174,9 +174,13 @@ def _packed(held: Held) -> bytes:
 
 
 def _unpacked(body: bytes) -> Held:
-    fetched_at, months = orjson.loads(body)
-    means = {Month(1970 + number // 12, number % 12 + 1): float(mean) for number, mean in months}
-    return Held(means, from_microseconds(fetched_at), 0.0)
+    """What was kept; nothing where it is not what `_packed` writes."""
+    try:
+        fetched_at, months = orjson.loads(body)
+        means = {Month(1970 + number // 12, number % 12 + 1): float(mean) for number, mean in months}
+        return Held(means, from_microseconds(fetched_at), 0.0) if all(mean > 0 for mean in means.values()) else NOTHING
+    except (ValueError, TypeError, OverflowError):
+        return NOTHING
 
 
 def _name(provider: Provider, zone: str) -> str:

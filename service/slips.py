@@ -99,12 +99,14 @@ class Slips:
 
 
 async def _known(store: SeriesStore, key: Key) -> Seen | None:
+    """The slip that is remembered, None for none; nor is what cannot be understood one."""
     try:
         body = await store.kept(_name(key))
-    except StoreError:
+        factor, first_hour, end_hour = orjson.loads(body) if body else (1, 0, 0)
+        seen = Seen(float(factor), int(first_hour), int(end_hour))
+    except (StoreError, ValueError, TypeError):
         return None
-    factor, first_hour, end_hour = orjson.loads(body) if body else (1, 0, 0)
-    return None if factor == 1 else Seen(float(factor), int(first_hour), int(end_hour))
+    return None if seen.factor == 1 or not 0 <= seen.first_hour < seen.end_hour else seen
 
 
 async def _remember(store: SeriesStore, key: Key, seen: Seen) -> None:

@@ -119,6 +119,19 @@ async def test_all_who_share_a_store_ask_once_a_week_and_tell_the_same(tape: Tap
     assert tape.calls == 2
 
 
+@pytest.mark.parametrize("body", [b"{}", b"[1, 2, 3]", b"[0, [[650, null]]]", b"[0, [[650, -30.0]]]", b"[1e300, []]", b"\xff"])
+async def test_means_that_another_version_kept_otherwise_are_as_good_as_none(tape: Tape, tmp_path: Path, body: bytes) -> None:
+    gridgram = gridgram_over(tmp_path, tape.address)
+    await gridgram.intensity.store.claim("levels/ember/FR", 60.0)
+    await gridgram.intensity.store.keep("levels/ember/FR", body, 60.0)
+
+    march = await month_of(gridgram, 3)
+    await gridgram.intensity.close()
+
+    assert [source["provider"] for source in march["provenance"]] == ["reference"]
+    assert tape.calls == 0
+
+
 async def test_what_one_process_learned_holds_for_another_that_had_the_month_in_memory(
     tape: Tape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,6 +181,13 @@ async def test_days_after_the_slip_are_refused_too_and_the_source_is_taken_back_
     assert [entry["event"] for entry in logs].count("source.unit_back") == 1
 
 
+@pytest.mark.parametrize("body", [b"{}", b"[2.2, 5]", b'["a", "b", "c"]', b"[2.2, 9, -9]", b"\xff"])
+async def test_a_slip_that_another_version_remembered_otherwise_stops_no_source(gridgram: Gridgram, body: bytes) -> None:
+    await gridgram.intensity.store.keep("slips/gb/GB/direct", body, 60.0)
+
+    assert await day_of(gridgram, 0) == (pytest.approx(true_mean(0)), {"gb"})
+
+
 async def test_a_thousandth_is_refused_from_the_first_day(gridgram: Gridgram, tape: Stating) -> None:
     tape.times = 0.001
 
