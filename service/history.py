@@ -19,8 +19,8 @@ import structlog
 from gridgram.errors import StoreError
 from gridgram.interval import HOURS_PER_DAY, hour_of
 from gridgram.quality import MISSING_CODE, MIX
-from service.asking import TOLD
-from service.freshness import RECENT_DAYS, UNANSWERED_SECONDS
+from service.asking import SLIPPED_SECONDS, TOLD
+from service.freshness import RECENT_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -135,10 +135,13 @@ class History:
         return None
 
     def _lacks(self, source: Provider, zone: str, piece: range, told: NDArray[np.int64]) -> bool:
-        """Whether the piece has days that are hardly told, and of which the source did not say lately that it has no more."""
+        """Whether the piece has days that are hardly told, and of which the source did not say lately that it has no more.
+
+        That is remembered for hours; that it did not answer, or that what came was refused, for SLIPPED_SECONDS at most.
+        """
         assert self.intensity.fetcher is not None  # noqa: S101 - as above
         asked, days = self.intensity.fetcher.asker.asked, np.flatnonzero(told < ENOUGH_HOURS) + piece.start
-        unanswered_until = time.monotonic() + UNANSWERED_SECONDS
+        unanswered_until = time.monotonic() + SLIPPED_SECONDS
         return any(asked.of(source.info.name, zone, day).until <= unanswered_until for day in days.tolist())
 
     def _floor(self, source: Provider, present: int) -> int:

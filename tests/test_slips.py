@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,13 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from gridgram.interval import hour_of
+from gridgram.interval import HOURS_PER_DAY, hour_of
 from gridgram.quality import QUALITIES, Signal
 from gridgram.units import KG_PER_LB
 from providers.registry import load_providers
 from service import asking
 from service.app import build_gridgram
+from service.asking import SLIPPED_SECONDS
 from service.auditing.checking import check_source
 from service.auditing.usecase import audit
 from service.settings import ProviderSettings, Settings
@@ -224,6 +226,25 @@ async def test_the_next_source_answers_for_one_that_slipped(tape: Stating, clock
     await gridgram.intensity.close()
 
     assert told == (pytest.approx(true_mean(0) + 10), {"electricity_maps"})
+
+
+async def test_a_past_in_another_unit_is_not_taken_for_one_that_the_source_does_not_have(
+    gridgram: Gridgram, tape: Stating, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "SLIPPED_SECONDS", SLIPPED_SECONDS)
+    clock.now += timedelta(days=40)
+    tape.times = 0.001
+    history = gridgram.history
+    assert history is not None
+    history.days, history.wanted = 20, lambda: [("GB", Signal.DIRECT)]
+
+    await history.step()
+
+    assert history.pieces == 1
+    assert health(gridgram).errors["unit_slip"] == 1
+    (walk,) = history._walks.values()
+    assert walk.before_day * HOURS_PER_DAY > hour_of(clock.now) - 3 * HOURS_PER_DAY  # it goes on where it was, after a rest
+    assert walk.rests_until > time.monotonic()
 
 
 async def test_a_check_and_the_audit_tell_of_a_unit_that_cannot_be_proved(gridgram: Gridgram, tape: Stating, clock: Clock) -> None:
