@@ -202,9 +202,10 @@ class Asker:
     async def _note(self, provider: Provider, errand: Errand, days: range, fetched: Fetched | None, error: UpstreamError | None) -> None:
         """Remember when the days are worth asking this source for again."""
         now, monotonic_now = self.clock(), time.monotonic()
-        told = _told(fetched)
+        is_slip = isinstance(error, UnitSlip)
+        told = _told(replace(fetched, series=[]) if fetched and is_slip else fetched)  # what was refused is not missed later as lost
         for day in days:
-            seconds = SLIPPED_SECONDS if isinstance(error, UnitSlip) else UNANSWERED_SECONDS
+            seconds = SLIPPED_SECONDS if is_slip else UNANSWERED_SECONDS
             if error is None:
                 is_up_to_date = await self._is_up_to_date(provider, errand, day)
                 seconds = ask_again_seconds(provider, day, now, is_up_to_date=is_up_to_date)

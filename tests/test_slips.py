@@ -228,6 +228,23 @@ async def test_the_next_source_answers_for_one_that_slipped(tape: Stating, clock
     assert told == (pytest.approx(true_mean(0) + 10), {"electricity_maps"})
 
 
+async def test_what_was_refused_is_asked_for_again_after_a_quarter_of_an_hour_by_all_who_share_the_store(
+    gridgram: Gridgram, tape: Stating, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "SLIPPED_SECONDS", SLIPPED_SECONDS)
+    clock.now += timedelta(days=4)
+    tape.times = 0.001
+    await day_of(gridgram, 0)
+    calls = tape.calls
+
+    another = gridgram_over(tmp_path, tape, clock, "gb")
+    by_another = await day_of(another, 0)
+    await another.intensity.close()
+
+    assert by_another[1] == {"reference"}
+    assert tape.calls == calls
+
+
 async def test_a_past_in_another_unit_is_not_taken_for_one_that_the_source_does_not_have(
     gridgram: Gridgram, tape: Stating, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
