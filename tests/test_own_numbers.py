@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
+from cache.sqlite import SqliteStore
 from gridgram.quality import Quality
 from gridgram.units import KG_PER_LB
 from providers.base import IntensityPoint
 from providers.registry import load_providers
 from service.app import build_gridgram
 from service.auditing.checking import check_source
+from service.auditing.noons import kept_noons
 from service.auditing.own_numbers import OwnDay, ask_own_number, compared, kept_own_numbers, ratio_finding
 from service.auditing.usecase import audit, audited_own_number
 from service.refreshing import Refresher
@@ -228,3 +230,15 @@ def test_the_national_intensity_of_great_britain_is_asked_for_beside_its_mix() -
     asked_for = [request.url for request in provider.own_number.plan("GB", day, datetime(2024, 5, 10, tzinfo=UTC))]
 
     assert asked_for == ["https://api.carbonintensity.org.uk/intensity/2024-05-01T00:00Z/2024-05-02T00:30Z"]
+
+
+@pytest.mark.parametrize("body", [b"7", b"[7]", b'{"a": 1}', b'[["a", "b", "c", "d"]]', b"[[1, null, 2, 3]]", b"\xff"])
+async def test_notes_of_days_that_another_version_kept_otherwise_are_none_and_no_fault(tmp_path: Path, body: bytes) -> None:
+    store = SqliteStore(tmp_path / "series.sqlite")
+    for name in ("own/rte/FR", "solar/rte/FR"):
+        await store.keep(name, body, 60.0)
+
+    found = await kept_own_numbers(store, "rte", "FR"), await kept_noons(store, "rte", "FR")
+    await store.close()
+
+    assert found == ({}, {})

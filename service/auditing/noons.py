@@ -50,9 +50,15 @@ async def note_noons(store: SeriesStore, provider: str, zone: Zone, points: Sequ
 
 
 async def kept_noons(store: SeriesStore, provider: str, zone: str) -> dict[int, float]:
-    """Minutes after solar noon by day (days since 1970), as noted when the days were last fetched. Raises StoreError."""
+    """Minutes after solar noon by day (days since 1970), as noted when the days were last fetched. Raises StoreError.
+
+    What another version kept otherwise is none.
+    """
     body = await store.kept(_name(provider, zone))
-    return {} if body is None else {int(day): float(minutes) for day, minutes in orjson.loads(body)}
+    try:
+        return {} if body is None else {int(day): float(minutes) for day, minutes in orjson.loads(body)}
+    except (ValueError, TypeError):
+        return {}
 
 
 def daily_noons(points: Sequence[MixPoint | IntensityPoint], longitude: float) -> dict[int, float]:

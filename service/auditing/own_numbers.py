@@ -81,9 +81,13 @@ async def note_own_numbers(store: SeriesStore, provider: Provider, zone: Zone, p
 
 
 async def kept_own_numbers(store: SeriesStore, provider: str, zone: str) -> dict[int, OwnDay]:
-    """What was kept of a source, by day (since 1970). Raises StoreError."""
+    """What was kept of a source, by day (since 1970); nothing of what another version kept otherwise. Raises StoreError."""
     body = await store.kept(_name(provider, zone))
-    return {} if body is None else {int(day): OwnDay(own, ours, hours) for day, own, ours, hours in orjson.loads(body)}
+    try:
+        rows = [] if body is None else orjson.loads(body)
+        return {int(day): OwnDay(float(own), float(ours), int(hours)) for day, own, ours, hours in rows}
+    except (ValueError, TypeError):
+        return {}
 
 
 def ratio_finding(days: Mapping[int, OwnDay]) -> str:
