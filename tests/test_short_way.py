@@ -8,14 +8,23 @@ import re
 import signal
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
+from gridgram.series import month_series
+from gridgram.sums import MonthChunk
+from service.guard import Guard
 from service.shedding import LONG_QUEUE
+from service.short_way import ShortWay
 from tests.running import running_service, wait_until
+from tests.test_at_once import holding
+from tests.test_emissions import random_series
 from tests.wire import Answer, connect, get, hear, request
 
 if TYPE_CHECKING:
@@ -180,6 +189,21 @@ def test_an_answer_to_a_client_that_has_gone_disturbs_nobody(logging: RunningSer
             connection.sendall(SHORT)
     with connect(logging) as connection:
         assert short_way(connection, SHORT).status == 200
+
+
+async def test_a_job_at_which_something_unforeseen_happens_goes_the_whole_way() -> None:
+    series = random_series(7)
+    unsound = [MonthChunk(replace(month, source=np.full_like(month.source, 200))) for month in month_series(series).values()]
+    gridgram = holding(series)
+    await gridgram.emissions(gridgram.read_job(JOB))
+    sound = ShortWay(Guard(), gridgram).answer(CIMultiDict(KEPT), BODY)
+    for chunk in unsound:
+        gridgram.intensity.memory.put(chunk)
+    with pytest.raises(IndexError):
+        gridgram.emissions_at_once(BODY)
+
+    assert sound is not None
+    assert ShortWay(Guard(), gridgram).answer(CIMultiDict(KEPT), BODY) is None
 
 
 def test_where_keys_are_set_the_short_way_is_closed(tmp_path: Path) -> None:
