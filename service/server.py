@@ -49,9 +49,10 @@ OTHER_FILES = 256
 class _Requests:
     """The requests under way: what aiohttp refuses before the middlewares becomes a problem, and the end waits for all of them."""
 
-    def __init__(self, handler: Callable[[BaseRequest], Awaitable[web.StreamResponse]], load: Load) -> None:
+    def __init__(self, handler: Callable[[BaseRequest], Awaitable[web.StreamResponse]], load: Load, queue: Queue) -> None:
         self._handler = handler
         self._load = load
+        self._queue = queue
         self._begun = 0
         self._stopping: asyncio.Event | None = None
 
@@ -90,12 +91,12 @@ class _Requests:
         return response
 
     async def finish(self, seconds: float) -> None:
-        """Wait until no request is under way or on its way, at most so long; from now on each answer is the last of its connection."""
+        """Wait until no request waits, is under way or on its way, at most so long; each answer is now the last of its connection."""
         self._stopping = asyncio.Event()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 begun = -1
-                while begun != self._begun:
+                while begun != self._begun or self._queue.waiting:
                     begun = self._begun
                     await asyncio.sleep(QUIET_SECONDS)
                     while self._load.requests_under_way:
@@ -127,7 +128,7 @@ class Runner(web.AppRunner):
         server.queue, server.load = Queue(settings.queue_requests, settings.burst_seconds), load
         server.rest = self.rest = Rest(server.queue, asyncio.get_running_loop())
         server.short_way = self.app.get(SHORT_WAY)
-        server.request_handler = self.requests = _Requests(server.request_handler, load)
+        server.request_handler = self.requests = _Requests(server.request_handler, load, server.queue)
         self.care = asyncio.create_task(server.look_after_connections())
         return server
 

@@ -231,3 +231,22 @@ def test_a_service_that_was_told_to_stop_ends_the_connection_with_the_answer(tmp
         assert ending.process.wait(20) == 0
 
     assert (last.status, last.headers["Connection"]) == (200, "close")
+
+
+def test_requests_that_wait_when_the_service_is_told_to_stop_are_answered(tmp_path: Path) -> None:
+    long = json.dumps(JOB | {"energy": {**JOB["energy"], "kwh": [1.2] * 240}}).encode()  # type: ignore[dict-item]
+    sent = request("POST", "/v1/emissions", long, KEPT)
+    settings = {"GRIDGRAM_QUEUE_REQUESTS": "1000"}
+    with ExitStack() as stack, running_service(tmp_path, settings) as ending:
+        connections = [stack.enter_context(connect(ending)) for _ in range(600)]
+        for connection in connections:  # each is taken from the system's queue, and the hours are in memory
+            short_way(connection, SHORT)
+        ending.process.send_signal(signal.SIGSTOP)
+        for connection in connections:
+            connection.sendall(sent)
+        ending.process.send_signal(signal.SIGTERM)
+        ending.process.send_signal(signal.SIGCONT)
+        statuses = {hear(connection).status for connection in connections}
+        assert ending.process.wait(20) == 0
+
+    assert statuses == {200}
