@@ -54,7 +54,7 @@ def log_json(level: str, secrets: Iterable[str] = ()) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line and its end in one write, also where Python holds nothing back
         cache_logger_on_first_use=False,
     )
 

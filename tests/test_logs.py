@@ -45,6 +45,28 @@ def test_a_traceback_in_the_log_names_places_and_holds_no_local_variable() -> No
     assert CANARY not in line
 
 
+class Pieces(io.StringIO):
+    """A stream that tells in which pieces it was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        return super().write(text)
+
+
+def test_a_line_is_written_in_one_piece_so_that_no_other_comes_between_it_and_its_end() -> None:
+    with redirect_stderr(Pieces()) as written:
+        log_json("info")
+        structlog.get_logger().info("one")
+        structlog.get_logger().info("other")
+
+    assert [json.loads(piece)["event"] for piece in written.pieces] == ["one", "other"]
+    assert all(piece.endswith("\n") for piece in written.pieces)
+
+
 def test_events_below_the_level_are_not_written() -> None:
     written = io.StringIO()
     with redirect_stderr(written):
