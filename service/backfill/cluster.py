@@ -319,6 +319,7 @@ def _into_folder(
         tell("converting", totals.rows, plan.rows, totals.quarantined)
     told = summary(replace(asked.spec, output=Path(folder)), totals)
     try:
+        _remove(folder, ".part-*")  # what workers that died had begun
         write_whole(folder, MANIFEST, [orjson.dumps({"summary": told, "files": files}, option=orjson.OPT_INDENT_2)])
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
@@ -334,8 +335,12 @@ def _clear(folder: str, *, overwrite: bool) -> None:
             if not overwrite:
                 raise refused("--output", f"{folder} holds a finished run already; name another, or write over it with --overwrite")
             filesystem.rm(f"{path}/{MANIFEST}")
-        left = [*filesystem.glob(f"{path}/part-*"), *filesystem.glob(f"{path}/.part-*")]
-        if left:
-            filesystem.rm(left)
+        _remove(folder, "part-*", ".part-*")
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
+
+
+def _remove(folder: str, *patterns: str) -> None:
+    filesystem, path = file_system(folder)
+    if left := [found for pattern in patterns for found in filesystem.glob(f"{path}/{pattern}")]:
+        filesystem.rm(left)
