@@ -37,6 +37,10 @@ class ChunkMemory:
             self._chunks.move_to_end(key)
         return chunk
 
+    def look(self, zone: str, signal: Signal, month: Month) -> MonthChunk | None:
+        """The chunk, if it is here; not counted and no use, for one who may have to come again by `get`."""
+        return self._chunks.get((zone, signal, month))
+
     def put(self, chunk: MonthChunk) -> None:
         """Keep a chunk in place of an older one of the same month; one that is larger than the bound is not kept."""
         self.drop(chunk.series.zone, chunk.series.signal, chunk.month)

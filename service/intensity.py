@@ -105,13 +105,13 @@ class Intensity:
     def at_hand(self, zone: str, signal: Signal, first_hour: int, end_hour: int) -> MonthChunk | None:
         """The month of the hours if it need not be waited for; None where the store or a source has to be looked at, or two months."""
         month = Month.of_hour(first_hour)
-        chunk, now = self.memory.get(zone, signal, month), time.monotonic()
+        chunk, now = self.memory.look(zone, signal, month), time.monotonic()
         if chunk is None or end_hour > chunk.series.end_hour or now - self._checked_at > STORE_CHECK_SECONDS or self._looking:
             return None
         fetcher = self.fetcher
         if fetcher is not None and (end_hour > self._recent_from or fetcher.due_at(zone, signal, first_hour, end_hour) <= now):
             return None
-        return chunk
+        return self.memory.get(zone, signal, month)
 
     async def prepare(self, zone: str, signal: Told, first_hour: int, end_hour: int) -> None:
         """Ask the sources for what is missing or may have changed in the span. A caller that leaves does not stop it for the others.

@@ -139,6 +139,19 @@ async def test_a_body_with_a_fault_is_not_answered_at_once(gridgram: Gridgram, b
     assert (at_once, thorough) == (None, None) or (at_once is None and b"\\u" in body)
 
 
+async def test_a_month_is_counted_once_for_a_request_whichever_way_it_goes(gridgram: Gridgram) -> None:
+    memory = gridgram.intensity.memory
+    counts = memory.hits, memory.misses
+    there = await both_ways(gridgram, json.dumps(JOB).encode())
+    april = json.dumps(JOB).replace("2024-03", "2024-04").encode()
+    absent = gridgram.emissions_at_once(april)
+    await gridgram.emissions(gridgram.read_job(parse_json(april)))
+
+    assert there[0] is not None
+    assert absent is None
+    assert (memory.hits - counts[0], memory.misses - counts[1]) == (2, 1)
+
+
 async def test_hours_that_may_have_changed_are_not_answered_at_once(gridgram: Gridgram) -> None:
     body = json.dumps(JOB).encode()
     before = gridgram.emissions_at_once(body)
