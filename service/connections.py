@@ -63,7 +63,7 @@ class Bounds:
 class Connection(RequestHandler):
     """aiohttp's connection, whose own answers are problem documents too, whose log is ours, and which knows how slow its client is.
 
-        Of aiohttp's inside it reads `_request_count` (heads parsed), `_request_in_progress`, `_current_request`, `_reading_paused`,
+    Of aiohttp's inside it reads `_request_count` (heads parsed), `_request_in_progress`, `_current_request`, `_reading_paused`,
     `_buffer_paused`, sets `_next_keepalive_close_time`, and overrides `data_received` and `connection_lost`. A request that may go the
     short way lies in `_messages` as the others do, but `_waiter`, for which the task of the connection waits, is woken only once it cannot.
     """
