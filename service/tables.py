@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ZonesAnswer,
     )
     from service.importing.run import ImportReport
+    from service.mixes.answers import MixAnswer
 
 GRAMS_PER_TONNE = 1_000_000.0
 WIDE = 1_000
@@ -88,20 +89,25 @@ def _provenance_line(source: EnergyProvenanceAnswer) -> str:
 
 def print_series(answer: SeriesAnswer) -> None:
     """Print a series, an hour a line."""
-    console = terminal()
     table = _table("hour", "g/kWh", "low", "high", "quality", "provider")
     for hour in answer["hours"]:
         table.add_row(
             hour["start"], f"{hour['g_per_kwh']:.1f}", f"{hour['low']:.1f}", f"{hour['high']:.1f}", hour["quality"], hour["provider"]
         )
-    console.print(f"{escape(answer['location'])} = zone {answer['zone']}, {answer['signal']}")
-    if detail := answer.get("location_detail"):
-        console.print(escape(detail), style="yellow")
+    print_hours(answer, answer["signal"], table)
+
+
+def print_hours(answer: SeriesAnswer | MixAnswer, what: str, table: Table) -> None:
+    """Print the hours of a place: what they tell, their table, which are missing and where they come from."""
+    console = terminal()
+    console.print(f"{escape(answer['location'])} = zone {answer['zone']}, {what}")
+    if location_detail := answer.get("location_detail"):
+        console.print(escape(location_detail), style="yellow")
     console.print(table)
     for span in answer["missing"]:
         console.print(f"missing: {span['start']} to {span['end']}", style="yellow")
     for source in answer["provenance"]:
-        detail = f" {escape(source['detail'])}" if "detail" in source else ""
+        detail = f" {escape(str(told))}" if (told := source.get("detail")) else ""
         console.print(f"{source['hours']} h {source['quality']} from {escape(source['attribution'])}, {escape(source['licence'])}.{detail}")
 
 

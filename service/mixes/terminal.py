@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
 from gridgram.fuels import Fuel
-from service.tables import terminal
+from service.tables import print_hours
 
 if TYPE_CHECKING:
     from service.mixes.answers import MixAnswer
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def print_mix(answer: MixAnswer) -> None:
     """Print a mix, an hour a line: the share of each fuel that any hour tells, and what all of them gave."""
-    console, hours = terminal(), answer["hours"]
+    hours = answer["hours"]
     fuels = [fuel.value for fuel in Fuel if any(fuel.value in hour["share_percent"] for hour in hours)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("hour")
@@ -28,11 +27,4 @@ def print_mix(answer: MixAnswer) -> None:
         shares = (f"{share:.1f}" if (share := hour["share_percent"].get(fuel)) is not None else "" for fuel in fuels)
         total = f"{hour['total_mw']:,.0f}" if "total_mw" in hour else ""
         table.add_row(hour["start"], total, *shares, f"{hour['low_carbon_percent']:.1f}", hour["quality"], hour["provider"])
-    console.print(f"{escape(answer['location'])} = zone {answer['zone']}, generation by fuel")
-    if detail := answer.get("location_detail"):
-        console.print(escape(detail), style="yellow")
-    console.print(table)
-    for span in answer["missing"]:
-        console.print(f"missing: {span['start']} to {span['end']}", style="yellow")
-    for source in answer["provenance"]:
-        console.print(f"{source['hours']} h {source['quality']} from {escape(source['attribution'])}, {escape(source['licence'])}.")
+    print_hours(answer, "generation by fuel", table)
