@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 
 from service.documents.requests import FileQuery
 from service.documents.site import NoSuchFile, NotBuilt, Site
-from service.guard import accepts_gzip
-from service.http import cached_response, query_of
+from service.http import file_response, query_of
 from service.problems import problem_document, problem_response
 from service.requests import NoQuery
 
-if TYPE_CHECKING:
-    from service.documents.site import File
-
 SITE: web.AppKey[Site] = web.AppKey("site", Site)
 PAGE_MAX_AGE_SECONDS: Final = 60
-KEPT: Final = "public, max-age=31536000, immutable"
 POLICY: Final = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 NOT_BUILT: Final = (
     "The documents were not built with this service. In a checkout `make site` builds them; they are also to be read in docs/ of its source"
@@ -49,21 +44,8 @@ async def docs_file(request: web.Request) -> web.Response:
         return _absent(request, "Not built here", NOT_BUILT)
     except NoSuchFile:
         return _absent(request, "Nothing here", LOST)
-    return _sent(request, file, is_kept=bool(query.v) and query.v == file.version)
-
-
-def _sent(request: web.Request, file: File, *, is_kept: bool) -> web.Response:
-    answer = cached_response(request, file.body, file.content_type, PAGE_MAX_AGE_SECONDS)
+    answer = file_response(request, file, PAGE_MAX_AGE_SECONDS, is_kept=bool(query.v) and query.v == file.version)
     answer.headers["Content-Security-Policy"] = POLICY
-    if is_kept:
-        answer.headers["Cache-Control"] = KEPT
-    if answer.body is None:
-        return answer
-    if answer.content_type.startswith("text/"):
-        answer.charset = "utf-8"
-    if file.packed is not None and accepts_gzip(request):
-        answer.body = file.packed
-        answer.headers["Content-Encoding"] = "gzip"
     return answer
 
 

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import orjson
 from aiohttp import web
 
-from service.guard import accepts_gzip
-from service.http import GRIDGRAM, cached_response, query_of
+from service.http import GRIDGRAM, file_response, query_of
 from service.page.assets import edition
 from service.page.requests import NowQuery
 from service.page.usecase import all_now as read_all_now
 from service.requests import NoQuery
 
-if TYPE_CHECKING:
-    from service.page.assets import Asset
-
 NOW_MAX_AGE_SECONDS: Final = 30
 INDEX_MAX_AGE_SECONDS: Final = 60
-KEPT: Final = "public, max-age=31536000, immutable"
-"""A file under the name of its edition never changes."""
 PAGE_POLICY: Final = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
@@ -36,7 +30,7 @@ async def page(request: web.Request) -> web.Response:
     """Answer GET /: the page people look at."""
     query_of(request, NoQuery)
     made = await asyncio.to_thread(edition)
-    answer = _sent(request, made.index)
+    answer = file_response(request, made.index, INDEX_MAX_AGE_SECONDS, is_kept=False)
     answer.headers["Content-Security-Policy"] = PAGE_POLICY
     return answer
 
@@ -48,17 +42,4 @@ async def page_asset(request: web.Request) -> web.Response:
     asset = made.assets.get(request.match_info["asset"])
     if asset is None:
         raise web.HTTPNotFound
-    answer = _sent(request, asset)
-    if request.match_info["edition"] == made.name:
-        answer.headers["Cache-Control"] = KEPT
-    return answer
-
-
-def _sent(request: web.Request, asset: Asset) -> web.Response:
-    answer = cached_response(request, asset.body, asset.content_type, INDEX_MAX_AGE_SECONDS)
-    if answer.content_type.startswith("text/"):
-        answer.charset = "utf-8"
-    if answer.body is not None and accepts_gzip(request):
-        answer.body = asset.packed
-        answer.headers["Content-Encoding"] = "gzip"
-    return answer
+    return file_response(request, asset, INDEX_MAX_AGE_SECONDS, is_kept=request.match_info["edition"] == made.name)
